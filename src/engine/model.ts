@@ -1,0 +1,437 @@
+import type { Failure } from "../lib/errors.js";
+
+// ---- what a project is made of: made from devloop.yaml, replaced whole when it is edited -------------------------
+
+/** One image to build, with every path absolute and every default filled in. */
+export interface ImageSpec {
+  /** The name as it stands in the manifests, without tag: `monitor-agent`, `ghcr.io/acme/web`. */
+  readonly name: string;
+  /** Absolute path of the build context's directory. */
+  readonly context: string;
+  /** Absolute path of the Dockerfile; it may lie outside the context. */
+  readonly dockerfile: string;
+  readonly target?: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly network?: string;
+  /** `host:ip` entries for /etc/hosts of RUN steps. */
+  readonly extraHosts: readonly string[];
+  /** `os/arch[/variant]`; left out: the cluster's. */
+  readonly platform?: string;
+  readonly cacheFrom: readonly string[];
+  readonly noCache: boolean;
+  readonly pull: boolean;
+  /** Patterns in .dockerignore syntax, relative to the context: changes under them neither rebuild nor travel. */
+  readonly ignore: readonly string[];
+  /** Hash of all fields above: part of the build's input key. */
+  readonly specHash: string;
+}
+
+/** One thing to render and apply. Paths are absolute. `specHash` covers every option. */
+export type DeploySpec = { readonly id: DeployId; readonly specHash: string } & (
+  | { readonly kind: "kustomize"; readonly path: string }
+  | {
+      readonly kind: "helm";
+      readonly release: string;
+      readonly chart: string;
+      readonly values: readonly string[];
+      readonly set: Readonly<Record<string, string>>;
+      readonly namespace?: string;
+    }
+  | { readonly kind: "manifests"; readonly patterns: readonly string[]; readonly root: string }
+);
+
+export interface ForwardSpec {
+  /** `service/monitor-agent:8888`: unique in a project. */
+  readonly id: string;
+  readonly kind: "service" | "deployment" | "statefulset" | "pod";
+  readonly name: string;
+  readonly namespace?: string;
+  /** Address the local listener binds to; 127.0.0.1 unless the config says otherwise. */
+  readonly host: string;
+  readonly local: number;
+  /** The Service's port, or the container's for other kinds; a number or a port's name. */
+  readonly remote: number | string;
+  /** A taken local port is an error instead of moving to the next free one. */
+  readonly strict: boolean;
+}
+
+export interface ClusterSpec {
+  readonly provider: "auto" | "kind" | "k3d" | "context";
+  readonly name?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly create: boolean;
+  /** Contexts that are not local and that the user allows by name. */
+  readonly allow: readonly string[];
+}
+
+/** All of a project that the loop works on. */
+export interface Project {
+  readonly name: string;
+  /** Absolute path of the directory that holds devloop.yaml. */
+  readonly root: string;
+  readonly cluster: ClusterSpec;
+  readonly images: readonly ImageSpec[];
+  readonly deploys: readonly DeploySpec[];
+  readonly forwards: readonly ForwardSpec[];
+  readonly maxBuilds: number;
+}
+
+// ---- tasks ------------------------------------------------------------------------------------------------------
+
+export type DeployId = string;
+export type TaskKind = "build" | "load" | "render" | "deploy";
+/** `build:monitor-agent`, `load:monitor-agent`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`. */
+export type TaskId = `${TaskKind}:${string}`;
+
+/** What a task is to do, with its inputs: all that RunTask needs beside the adapters. */
+export type TaskInput =
+  | { readonly kind: "build"; readonly image: ImageSpec; readonly bases: Readonly<Record<string, string>> }
+  | { readonly kind: "load"; readonly image: string; readonly ref: string; readonly imageId: string }
+  | { readonly kind: "render"; readonly deploy: DeploySpec; readonly images: readonly string[] }
+  | {
+      readonly kind: "deploy";
+      readonly deploy: DeploySpec;
+      /** The render's hash: names the rendered objects in the adapter's store. */
+      readonly render: string;
+      /** Image name to the reference to run; a declared image left out has none yet: objects that need it wait. */
+      readonly refs: Readonly<Record<string, string>>;
+    };
+
+export interface BuildOutput {
+  readonly kind: "build";
+  /** `monitor-agent:devloop-<first 16 hex digits of the id>`. */
+  readonly ref: string;
+  /** The engine's image id, `sha256:…`. */
+  readonly imageId: string;
+  /** Not built at all: an earlier session built it from the same inputs, and the engine still has it. */
+  readonly remembered: boolean;
+  readonly cachedSteps: number;
+  readonly steps: number;
+}
+export interface LoadOutput {
+  readonly kind: "load";
+  /** The reference that pods are to use: the engine's, or a registry's. */
+  readonly ref: string;
+  /** The nodes that have it now. */
+  readonly nodes: readonly string[];
+  /** Nodes that had it before. */
+  readonly present: readonly string[];
+  /** Bytes sent to the nodes, 0 when all had it. */
+  readonly bytes: number;
+}
+export interface RenderOutput {
+  readonly kind: "render";
+  /** Hash of the rendered objects, images not yet replaced. */
+  readonly hash: string;
+  /** The project's images that the objects name. */
+  readonly images: readonly string[];
+  readonly objects: number;
+}
+export interface DeployOutput {
+  readonly kind: "deploy";
+  readonly created: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly pruned: readonly string[];
+  /** Deleted and made anew for an immutable field, with the field. */
+  readonly replaced: readonly string[];
+  /** Held back because an image of theirs is not built yet. */
+  readonly waiting: readonly string[];
+  readonly workloads: readonly AppliedWorkload[];
+}
+export interface AppliedWorkload {
+  readonly id: WorkloadId;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** The project's images it runs. */
+  readonly images: readonly string[];
+}
+export type TaskOutput = BuildOutput | LoadOutput | RenderOutput | DeployOutput;
+
+/** How far a running task is; shown, never decided on. */
+export interface TaskProgress {
+  /** What is going on, in words: "step 4 of 9: RUN npm ci". */
+  readonly message: string;
+  readonly done?: number;
+  readonly total?: number;
+}
+
+export interface Task {
+  readonly id: TaskId;
+  readonly key: string;
+  readonly attempt: number;
+  readonly input: TaskInput;
+}
+
+/** A task's running attempt. `cancelling` has been told to stop and has not settled. */
+export interface RunningTask {
+  readonly status: "running" | "cancelling";
+  readonly key: string;
+  readonly attempt: number;
+  readonly startedAt: number;
+  readonly progress?: TaskProgress;
+  /** The input digest it works on, for showing. */
+}
+
+export type Attempt = {
+  readonly key: string;
+  readonly attempt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+} & ({ readonly status: "succeeded" } | { readonly status: "failed"; readonly failure: Failure });
+
+export interface TaskState {
+  readonly id: TaskId;
+  readonly running?: RunningTask;
+  /** The last attempt that ran to its end; a superseded one leaves no trace here. */
+  readonly last?: Attempt;
+  /** The newest output, and the key it came from: what later tasks build on, also while a newer attempt runs or has failed. */
+  readonly success?: { readonly key: string; readonly output: TaskOutput; readonly at: number };
+  readonly attempts: number;
+}
+
+/** Why a task that has something to do does not run. */
+export type Hold =
+  | { readonly reason: "paused" }
+  | { readonly reason: "starting"; readonly on: string }
+  | { readonly reason: "dependency"; readonly on: TaskId }
+  | { readonly reason: "failed-input"; readonly on: TaskId }
+  | { readonly reason: "slot"; readonly limit: number }
+  | { readonly reason: "unreachable"; readonly service: Service };
+
+// ---- what is observed -------------------------------------------------------------------------------------------
+
+/** The outside services whose loss holds tasks back until they answer again. */
+export type Service = "engine" | "cluster";
+export type ServiceState =
+  | { readonly status: "unknown" }
+  | { readonly status: "up" }
+  | { readonly status: "down"; readonly failure: Failure; readonly since: number };
+
+/** The contents of an image's context, or of the files a deploy reads, as last seen. */
+export interface SourceState {
+  /** Hash over path, bytes, mode and link target of every file. */
+  readonly revision: string;
+  /** The paths changed last, relative to the project's root, at most 100. */
+  readonly changed: readonly string[];
+  /** When the last change was noticed, in ms since the epoch; the start of "save to serving". */
+  readonly changedAt: number;
+}
+
+export interface ImageState {
+  readonly spec: ImageSpec;
+  readonly source?: SourceState;
+  /** Other images of the project that its Dockerfile builds FROM or copies from. */
+  readonly bases: readonly string[];
+  /** Raised by each "rebuild" a person asks for. */
+  readonly triggers: number;
+}
+
+export interface DeployState {
+  readonly spec: DeploySpec;
+  readonly source?: SourceState;
+  readonly triggers: number;
+}
+
+/** `Deployment/monitor-dev/monitor-agent`. */
+export type WorkloadId = string;
+
+/** The one line that says why a workload is not well, with what stands behind it. */
+export interface RootCause {
+  /** A stable word: ImagePull, CrashLoop, Probe, Unschedulable, Config, Exited, OutOfMemory, Deadline, Volume, Other. */
+  readonly reason:
+    | "ImagePull"
+    | "CrashLoop"
+    | "Probe"
+    | "Unschedulable"
+    | "Config"
+    | "Exited"
+    | "OutOfMemory"
+    | "Deadline"
+    | "Quota"
+    | "Volume"
+    | "Other";
+  /** One line: the thing, what happened, the reply or exit code. */
+  readonly message: string;
+  readonly pod?: string;
+  readonly container?: string;
+  /** The container's last lines, control sequences stripped. */
+  readonly lines?: readonly string[];
+}
+
+export interface PodSummary {
+  readonly name: string;
+  readonly phase: string;
+  readonly ready: boolean;
+  readonly restarts: number;
+  readonly node?: string;
+  readonly createdAt: number;
+  /** Belongs to the newest revision of its workload. */
+  readonly current: boolean;
+  readonly terminating: boolean;
+}
+
+/** What the cluster says of one workload, of its newest revision only. */
+export interface WorkloadHealth {
+  readonly status: "progressing" | "ready" | "failed" | "gone";
+  /** The `metadata.generation` that the controller has seen. */
+  readonly generation: number;
+  readonly ready: number;
+  readonly desired: number;
+  readonly restarts: number;
+  /** What it is doing or waiting for, in words. */
+  readonly message: string;
+  readonly cause?: RootCause;
+  readonly pods: readonly PodSummary[];
+  readonly createdAt: number;
+}
+
+export interface WorkloadState {
+  readonly id: WorkloadId;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly deploy: DeployId;
+  readonly images: readonly string[];
+  /** The generation that the last apply made; health of an older one does not count as ready. */
+  readonly expected: number;
+  readonly health?: WorkloadHealth;
+  readonly readyAt?: number;
+}
+
+export type ForwardStatus =
+  | { readonly status: "starting" }
+  | { readonly status: "listening"; readonly host: string; readonly port: number; readonly moved: boolean }
+  | { readonly status: "failed"; readonly failure: Failure };
+
+export interface ForwardState {
+  readonly spec: ForwardSpec;
+  readonly state: ForwardStatus;
+  /** A pod is ready to take a connection now. */
+  readonly serving: boolean;
+  readonly connections: number;
+}
+
+export interface ClusterState {
+  readonly provider: "kind" | "k3d" | "context";
+  readonly context: string;
+  readonly name: string;
+  readonly namespace: string;
+  /** UID of the kube-system namespace: the cluster's identity for this session. */
+  readonly uid: string;
+  /** Names of the node containers that images are loaded into; empty when a registry serves them. */
+  readonly nodes: readonly string[];
+  readonly registry?: string;
+  /** `linux/amd64`. */
+  readonly platform: string;
+}
+
+/** One line that a container printed. */
+export interface LogLine {
+  readonly workload: WorkloadId;
+  readonly pod: string;
+  readonly container: string;
+  /** The kubelet's time stamp, ms since the epoch. */
+  readonly time: number;
+  readonly text: string;
+  /** From the container's last run before it crashed. */
+  readonly previous?: true;
+}
+
+/** A save and its way to serving, for the waterfall: times in ms since the epoch. */
+export interface Loop {
+  readonly number: number;
+  readonly startedAt: number;
+  readonly changed: readonly string[];
+  readonly endedAt?: number;
+  readonly outcome?: "ready" | "failed";
+}
+
+/** Everything there is to know, at one moment. Immutable: a change is a new object along its path. */
+export interface State {
+  readonly project: Project;
+  /** Raised with every config taken up. */
+  readonly configRevision: number;
+  /** The config on disk cannot be used: the last good one stays in force. */
+  readonly configFailure?: Failure;
+  readonly cluster?: ClusterState;
+  readonly services: Readonly<Record<Service, ServiceState>>;
+  readonly images: Readonly<Record<string, ImageState>>;
+  readonly deploys: Readonly<Record<DeployId, DeployState>>;
+  readonly tasks: Readonly<Record<TaskId, TaskState>>;
+  readonly workloads: Readonly<Record<WorkloadId, WorkloadState>>;
+  readonly forwards: Readonly<Record<string, ForwardState>>;
+  readonly paused: boolean;
+  readonly startedAt: number;
+  readonly loops: readonly Loop[];
+  readonly stopping: boolean;
+}
+
+// ---- events: the only way to change the state -------------------------------------------------------------------
+
+/** What happened. The names and fields are public: `--output json` prints them (docs/events.md). */
+export type Event = { readonly at: number } & (
+  | { readonly type: "config.loaded"; readonly project: Project; readonly files: readonly string[] }
+  | { readonly type: "config.failed"; readonly failure: Failure }
+  | { readonly type: "cluster.connected"; readonly cluster: ClusterState }
+  | { readonly type: "service.up"; readonly service: Service }
+  | { readonly type: "service.down"; readonly service: Service; readonly failure: Failure }
+  | { readonly type: "sources.changed"; readonly changes: readonly SourceChange[] }
+  | { readonly type: "task.started"; readonly task: Task }
+  | {
+      readonly type: "task.progress";
+      readonly id: TaskId;
+      readonly attempt: number;
+      readonly progress: TaskProgress;
+    }
+  | {
+      readonly type: "task.output";
+      readonly id: TaskId;
+      readonly attempt: number;
+      readonly lines: readonly string[];
+    }
+  | { readonly type: "task.note"; readonly id: TaskId; readonly attempt: number; readonly message: string }
+  | { readonly type: "task.superseded"; readonly id: TaskId; readonly attempt: number }
+  | {
+      readonly type: "task.succeeded";
+      readonly id: TaskId;
+      readonly attempt: number;
+      readonly output: TaskOutput;
+    }
+  | { readonly type: "task.failed"; readonly id: TaskId; readonly attempt: number; readonly failure: Failure }
+  | { readonly type: "task.cancelled"; readonly id: TaskId; readonly attempt: number }
+  | { readonly type: "workload.changed"; readonly id: WorkloadId; readonly health: WorkloadHealth }
+  | {
+      readonly type: "forward.changed";
+      readonly id: string;
+      readonly state: ForwardStatus;
+      readonly serving: boolean;
+      readonly connections: number;
+    }
+  | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
+  | { readonly type: "loop.paused" }
+  | { readonly type: "loop.resumed" }
+  | { readonly type: "session.stopping"; readonly reason: string }
+);
+export type EventType = Event["type"];
+/** Every event but the time, which the store adds. */
+export type NewEvent = Event extends infer E
+  ? E extends Event
+    ? Omit<E, "at"> & { readonly at?: number }
+    : never
+  : never;
+
+/** New contents of an image's context or of a deploy's files. */
+export interface SourceChange {
+  readonly target: { readonly image: string } | { readonly deploy: DeployId };
+  readonly revision: string;
+  readonly changed: readonly string[];
+  readonly changedAt: number;
+  /** For an image: the project's images that its Dockerfile builds on. */
+  readonly bases?: readonly string[];
+}
