@@ -81,14 +81,21 @@ export interface Project {
 // ---- tasks ------------------------------------------------------------------------------------------------------
 
 export type DeployId = string;
-export type TaskKind = "build" | "load" | "render" | "deploy";
-/** `build:monitor-agent`, `load:monitor-agent`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`. */
+export type TaskKind = "build" | "load" | "render" | "deploy" | "prune";
+/** `build:monitor-agent`, `load:monitor-agent`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`, `prune:removed`. */
 export type TaskId = `${TaskKind}:${string}`;
 
 /** What a task is to do, with its inputs: all that RunTask needs beside the adapters. */
 export type TaskInput =
   | { readonly kind: "build"; readonly image: ImageSpec; readonly bases: Readonly<Record<string, string>> }
-  | { readonly kind: "load"; readonly image: string; readonly ref: string; readonly imageId: string }
+  | {
+      readonly kind: "load";
+      readonly image: string;
+      readonly ref: string;
+      readonly imageId: string;
+      /** No manifest names the image: the load fails, with the names that stand there. */
+      readonly unusedAmong?: readonly string[];
+    }
   | { readonly kind: "render"; readonly deploy: DeploySpec; readonly images: readonly string[] }
   | {
       readonly kind: "deploy";
@@ -97,7 +104,9 @@ export type TaskInput =
       readonly render: string;
       /** Image name to the reference to run; a declared image left out has none yet: objects that need it wait. */
       readonly refs: Readonly<Record<string, string>>;
-    };
+    }
+  /** Remove what deploys that left devloop.yaml had applied. */
+  | { readonly kind: "prune"; readonly keep: readonly DeployId[] };
 
 export interface BuildOutput {
   readonly kind: "build";
@@ -127,6 +136,8 @@ export interface RenderOutput {
   readonly hash: string;
   /** The project's images that the objects name. */
   readonly images: readonly string[];
+  /** Every image name that stands in the objects. */
+  readonly names: readonly string[];
   readonly objects: number;
 }
 export interface DeployOutput {
@@ -151,7 +162,11 @@ export interface AppliedWorkload {
   /** The project's images it runs. */
   readonly images: readonly string[];
 }
-export type TaskOutput = BuildOutput | LoadOutput | RenderOutput | DeployOutput;
+export interface PruneOutput {
+  readonly kind: "prune";
+  readonly pruned: readonly string[];
+}
+export type TaskOutput = BuildOutput | LoadOutput | RenderOutput | DeployOutput | PruneOutput;
 
 /** How far a running task is; shown, never decided on. */
 export interface TaskProgress {
@@ -175,7 +190,6 @@ export interface RunningTask {
   readonly attempt: number;
   readonly startedAt: number;
   readonly progress?: TaskProgress;
-  /** The input digest it works on, for showing. */
 }
 
 export type Attempt = {
@@ -298,6 +312,7 @@ export interface WorkloadState {
   readonly name: string;
   readonly deploy: DeployId;
   readonly images: readonly string[];
+  readonly uid: string;
   /** The generation that the last apply made; health of an older one does not count as ready. */
   readonly expected: number;
   readonly health?: WorkloadHealth;
@@ -405,6 +420,8 @@ export type Event = { readonly at: number } & (
     }
   | { readonly type: "task.failed"; readonly id: TaskId; readonly attempt: number; readonly failure: Failure }
   | { readonly type: "task.cancelled"; readonly id: TaskId; readonly attempt: number }
+  /** A failure that passes by itself is to be tried again. */
+  | { readonly type: "task.due"; readonly id: TaskId }
   | { readonly type: "workload.changed"; readonly id: WorkloadId; readonly health: WorkloadHealth }
   | {
       readonly type: "forward.changed";

@@ -26,49 +26,49 @@ export async function runTool(
     cancelSignal: signal,
     forceKillAfterDelay: 2000,
     stripFinalNewline: false,
-    stdin: input === undefined ? "ignore" : "pipe",
-    ...(input === undefined ? {} : { input }),
+    // No input means an end of file at once: a tool that would ask must not wait for the terminal.
+    input: input ?? "",
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env }),
   });
   // The tool may have children of its own; the group dies with it, or the promise would wait for them.
   using _group = addAbortListener(signal, () => {
-    killGroup(child.pid, "SIGTERM");
+    killGroup(child.pid);
   });
   try {
-    return (await child).stdout;
+    const result = await child;
+    return result.stdout;
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof ExecaError)) throw error;
-    const stderr = typeof error.stderr === "string" ? error.stderr.trim() : "";
-    if (error.code === "ENOENT") {
-      throw new DevloopError("TOOL_MISSING", `${file} is not installed or not on PATH`, { cause: error });
-    }
-    throw new DevloopError(
-      "TOOL_FAILED",
-      `${file} ${args.join(" ")} failed (${describeExit({ exitCode: error.exitCode, signal: error.signal })})`,
-      {
-        cause: error,
-        detail: stderr === "" ? undefined : stderr,
-      },
-    );
+    throw error instanceof ExecaError ? toolError(file, args, error as ToolError) : error;
   }
 }
 
-function describeExit({
-  exitCode,
-  signal,
-}: {
-  exitCode?: number | undefined;
-  signal?: string | undefined;
-}): string {
-  return exitCode === undefined ? (signal ?? "did not start") : `exit code ${exitCode}`;
+/** The fields of execa's error that matter here; its own type depends on every option given. */
+interface ToolError extends Error {
+  readonly code?: string;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly stderr?: unknown;
 }
 
-function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+function toolError(file: string, args: readonly string[], error: ToolError): DevloopError {
+  if (error.code === "ENOENT") {
+    return new DevloopError("TOOL_MISSING", `${file} is not installed or not on PATH`, { cause: error });
+  }
+  const exit =
+    error.exitCode === undefined ? (error.signal ?? "did not start") : `exit code ${error.exitCode}`;
+  const stderr = typeof error.stderr === "string" ? error.stderr.trim() : "";
+  return new DevloopError("TOOL_FAILED", `${file} ${args.join(" ")} failed (${exit})`, {
+    cause: error,
+    detail: stderr === "" ? undefined : stderr,
+  });
+}
+
+function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, signal);
+    process.kill(-pid, "SIGTERM");
   } catch {
     // The group is gone already.
   }

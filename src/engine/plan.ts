@@ -1,0 +1,272 @@
+import { unreachable } from "../lib/unreachable.js";
+import type { Hold, Service, State, Task, TaskId, TaskInput } from "./model.js";
+import {
+  built,
+  isInterruptible,
+  loaded,
+  parseTaskId,
+  rendered,
+  taskId,
+  taskIds,
+  taskState,
+} from "./tasks.js";
+
+/** What the engine is to do now, and why the rest waits. */
+export interface Plan {
+  readonly start: readonly Task[];
+  readonly cancel: readonly TaskId[];
+  readonly holds: ReadonlyMap<TaskId, Hold>;
+}
+
+/**
+ * The one rule of the loop, for every task: running on another key → cancel (if interruptible); not running, and the
+ * last attempt's key differs → start; else leave. Pure: planning twice on one state gives one plan, and a plan that was
+ * carried out gives an empty one.
+ */
+export function plan(state: State): Plan {
+  const wants = wantAll(state);
+  const start: Task[] = [];
+  const cancel: TaskId[] = [];
+  const holds = new Map<TaskId, Hold>();
+
+  for (const [id, task] of Object.entries(state.tasks) as [TaskId, State["tasks"][TaskId]][]) {
+    if (task.running?.status !== "running" || !isInterruptible(parseTaskId(id).kind)) continue;
+    const want = wants.get(id);
+    const outdated = want === undefined || (want.kind === "run" && want.key !== task.running.key);
+    if (outdated || state.stopping) cancel.push(id);
+  }
+  let builds = Object.values(state.tasks).filter(
+    (task) => task.running && task.id.startsWith("build:"),
+  ).length;
+  for (const [id, want] of wants) {
+    const task = taskState(state, id);
+    if (want.kind === "hold") holds.set(id, want.hold);
+    if (want.kind !== "run" || task.running || task.last?.key === want.key || state.stopping) continue;
+    if (want.input.kind === "build") {
+      if (builds >= state.project.maxBuilds) {
+        holds.set(id, { reason: "slot", limit: state.project.maxBuilds });
+        continue;
+      }
+      builds += 1;
+    }
+    start.push({ id, key: want.key, attempt: task.attempts + 1, input: want.input });
+  }
+  return { start, cancel, holds };
+}
+
+/** What a task should be working on: a key with its inputs, a reason to wait, or nothing at all. */
+type Want =
+  | { readonly kind: "run"; readonly key: string; readonly input: TaskInput }
+  | { readonly kind: "hold"; readonly hold: Hold }
+  | { readonly kind: "nothing" };
+/** What the tasks before it want: whether those are settled decides whether a later one may go. */
+type Wants = ReadonlyMap<TaskId, Want>;
+
+const nothing: Want = { kind: "nothing" };
+const hold = (reason: Hold): Want => ({ kind: "hold", hold: reason });
+
+function wantAll(state: State): Wants {
+  const wants = new Map<TaskId, Want>();
+  for (const id of inDependencyOrder(state))
+    wants.set(id, state.paused ? pausedWant(state, id, wants) : want(state, id, wants));
+  return wants;
+}
+
+function pausedWant(state: State, id: TaskId, wants: Wants): Want {
+  const wanted = want(state, id, wants);
+  const task = taskState(state, id);
+  return wanted.kind === "run" && task.last?.key !== wanted.key && !task.running
+    ? hold({ reason: "paused" })
+    : wanted;
+}
+
+/** Base images before the images built on them; a circle among them ends where it began. */
+function inDependencyOrder(state: State): readonly TaskId[] {
+  const ordered = new Set<string>();
+  const visit = (image: string, path: ReadonlySet<string>): void => {
+    if (ordered.has(image) || path.has(image)) return;
+    for (const base of state.images[image]?.bases ?? []) visit(base, new Set([...path, image]));
+    ordered.add(image);
+  };
+  for (const image of Object.keys(state.images)) visit(image, new Set());
+  const builds = [...ordered].filter((image) => image in state.images).map((image) => taskId("build", image));
+  return [...builds, ...taskIds(state).filter((id) => !id.startsWith("build:"))];
+}
+
+function want(state: State, id: TaskId, wants: Wants): Want {
+  const { kind, subject } = parseTaskId(id);
+  switch (kind) {
+    case "build":
+      return wantBuild(state, subject, wants);
+    case "render":
+      return wantRender(state, subject);
+    case "load":
+      return wantLoad(state, subject, wants);
+    case "deploy":
+      return wantDeploy(state, subject, wants);
+    case "prune":
+      return wantPrune(state, wants);
+    default:
+      return unreachable(kind);
+  }
+}
+
+function wantBuild(state: State, name: string, wants: Wants): Want {
+  const image = state.images[name];
+  if (!image) return nothing;
+  if (!image.source) return hold({ reason: "starting", on: "the files of its context" });
+  const missing = serviceHold(state, "engine");
+  if (missing) return missing;
+  const bases: Record<string, string> = {};
+  for (const base of image.bases) {
+    if (!(base in state.images)) continue;
+    const id = taskId("build", base);
+    if (!isSettled(state, id, wants)) return hold({ reason: "dependency", on: id });
+    const output = built(state, base);
+    if (!output) return hold({ reason: "failed-input", on: id });
+    bases[base] = output.ref;
+  }
+  const key = joinKey([image.spec.specHash, image.source.revision, image.triggers, ...Object.values(bases)]);
+  return { kind: "run", key, input: { kind: "build", image: image.spec, bases } };
+}
+
+function wantRender(state: State, id: string): Want {
+  const deploy = state.deploys[id];
+  if (!deploy) return nothing;
+  if (!deploy.source) return hold({ reason: "starting", on: "its files" });
+  const images = Object.keys(state.images).sort();
+  const key = joinKey([deploy.spec.specHash, deploy.source.revision, deploy.triggers, ...images]);
+  return { kind: "run", key, input: { kind: "render", deploy: deploy.spec, images } };
+}
+
+function wantLoad(state: State, name: string, wants: Wants): Want {
+  const build = taskId("build", name);
+  const output = built(state, name);
+  if (!output)
+    return hold(
+      isSettled(state, build, wants)
+        ? { reason: "failed-input", on: build }
+        : { reason: "dependency", on: build },
+    );
+  // Which manifests name the image is known once they are rendered: one that none names is not worth moving.
+  const renders = Object.keys(state.deploys).map((deploy) => taskId("render", deploy));
+  const used = Object.keys(state.deploys).some((deploy) => rendered(state, deploy)?.images.includes(name));
+  if (!used) {
+    const pending = renders.find((render) => !isSettled(state, render, wants));
+    if (pending) return hold({ reason: "dependency", on: pending });
+    const failed = renders.find((render) => hasFailed(state, render));
+    if (failed) return hold({ reason: "failed-input", on: failed });
+    if (renders.length === 0 || isBase(state, name)) return nothing;
+  }
+  const missing = serviceHold(state, "cluster");
+  if (missing) return missing;
+  const input: TaskInput = { kind: "load", image: name, ref: output.ref, imageId: output.imageId };
+  if (!used) {
+    const names = [
+      ...new Set(Object.keys(state.deploys).flatMap((deploy) => rendered(state, deploy)?.names ?? [])),
+    ].sort();
+    return { kind: "run", key: joinKey(["unused", ...names]), input: { ...input, unusedAmong: names } };
+  }
+  return { kind: "run", key: joinKey([output.imageId, output.ref, ...(state.cluster?.nodes ?? [])]), input };
+}
+
+function wantDeploy(state: State, id: string, wants: Wants): Want {
+  const deploy = state.deploys[id];
+  if (!deploy) return nothing;
+  const render = taskId("render", id);
+  if (!isSettled(state, render, wants)) return hold({ reason: "dependency", on: render });
+  const output = rendered(state, id);
+  if (!output || hasFailed(state, render)) return hold({ reason: "failed-input", on: render });
+  const before = Object.keys(state.deploys);
+  for (const other of before.slice(0, before.indexOf(id))) {
+    const earlier = taskId("deploy", other);
+    if (!isSettled(state, earlier, wants)) return hold({ reason: "dependency", on: earlier });
+  }
+  // New manifests may need new code: they wait for every image on its way. With the manifests that run already, an
+  // image goes out as soon as it is there, and one that fails keeps none of the others back.
+  const changedManifests = deployedRender(state, id) !== output.hash;
+  const refs: Record<string, string> = {};
+  let failed: TaskId | undefined;
+  for (const image of output.images) {
+    const ref = loaded(state, image)?.ref;
+    const under = [taskId("build", image), taskId("load", image)].find(
+      (task) => !isSettled(state, task, wants),
+    );
+    if (under && (ref === undefined || changedManifests)) return hold({ reason: "dependency", on: under });
+    if (ref !== undefined) refs[image] = ref;
+    else failed ??= hasFailed(state, taskId("build", image)) ? taskId("build", image) : taskId("load", image);
+  }
+  if (failed && Object.keys(refs).length === 0) return hold({ reason: "failed-input", on: failed });
+  const missing = serviceHold(state, "cluster");
+  if (missing) return missing;
+  const key = joinKey([output.hash, deploy.triggers, ...Object.entries(refs).flat()]);
+  return { kind: "run", key, input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs } };
+}
+
+function wantPrune(state: State, wants: Wants): Want {
+  const deploys = Object.keys(state.deploys);
+  for (const deploy of deploys) {
+    const id = taskId("deploy", deploy);
+    // A deploy that was renamed takes over its objects first: only what none of them holds is removed.
+    if (!isSettled(state, id, wants)) return hold({ reason: "dependency", on: id });
+    if (!taskState(state, id).success || hasFailed(state, id))
+      return hold({ reason: "failed-input", on: id });
+  }
+  return (
+    serviceHold(state, "cluster") ?? {
+      kind: "run",
+      key: joinKey(deploys),
+      input: { kind: "prune", keep: deploys },
+    }
+  );
+}
+
+/** Nothing runs, and nothing will without a new input: its output, or its failure, is what there is. */
+function isSettled(state: State, id: TaskId, wants: Wants): boolean {
+  const task = taskState(state, id);
+  if (task.running) return false;
+  const wanted = wants.get(id) ?? nothing;
+  switch (wanted.kind) {
+    case "nothing":
+      return true;
+    case "run":
+      return task.last?.key === wanted.key;
+    case "hold":
+      return wanted.hold.reason === "failed-input";
+    default:
+      return unreachable(wanted);
+  }
+}
+
+function hasFailed(state: State, id: TaskId): boolean {
+  return taskState(state, id).last?.status === "failed";
+}
+
+function isBase(state: State, name: string): boolean {
+  return Object.values(state.images).some((image) => image.bases.includes(name));
+}
+
+function serviceHold(state: State, service: Service): Want | undefined {
+  const { status } = state.services[service];
+  if (status === "down") return hold({ reason: "unreachable", service });
+  if (status === "up" && (service === "engine" || state.cluster)) return undefined;
+  return hold({ reason: "starting", on: service === "engine" ? "the container engine" : "the cluster" });
+}
+
+/** The hash of the manifests that the last successful deploy applied: the first part of its key. */
+function deployedRender(state: State, id: string): string | undefined {
+  return taskState(state, taskId("deploy", id)).success?.key.split(separator)[0];
+}
+
+const separator = "|";
+const joinKey = (parts: readonly (string | number)[]): string => parts.join(separator);
+
+/** Whether the loop has nothing running and nothing to start: it rests until the next event. */
+export function isAtRest(state: State): boolean {
+  return Object.values(state.tasks).every((task) => !task.running) && plan(state).start.length === 0;
+}
+
+/** Why a task waits; undefined when it does not. */
+export function taskHold(state: State, id: TaskId): Hold | undefined {
+  return plan(state).holds.get(id);
+}
