@@ -94,6 +94,7 @@ export function openKube(config: KubeConfig): Kube {
   async function send(
     path: string,
     { method = "GET", body, contentType, signal }: KubeRequest,
+    again = false,
   ): Promise<IncomingMessage> {
     signal.throwIfAborted();
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -107,14 +108,18 @@ export function openKube(config: KubeConfig): Kube {
       },
       signal,
     };
-    await config.applyToHTTPSOptions(options);
+    try {
+      await config.applyToHTTPSOptions(options);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw noCredentials(config.getCurrentContext(), error);
+    }
     options.agent = keepTls(options, agent);
     const outgoing = plain ? httpRequest(server + path, options) : httpsRequest(server + path, options);
     try {
       outgoing.setTimeout(answerTimeoutMs, () => outgoing.destroy(new Error("no answer within 30 s")));
       outgoing.end(text);
       const [response] = (await once(outgoing, "response", { signal })) as [IncomingMessage];
-      outgoing.setTimeout(0);
       // A reply cut short must not bring the process down when nobody reads it any more.
       response.on("error", () => undefined);
       outgoing.on("error", () => undefined);
@@ -123,6 +128,15 @@ export function openKube(config: KubeConfig): Kube {
       outgoing.on("error", () => undefined);
       outgoing.destroy();
       signal.throwIfAborted();
+      // The server may close a kept connection just as it is used again: nothing was done then, and a new one serves.
+      // A POST is not repeated, in case something was.
+      if (outgoing.reusedSocket && !again && method !== "POST" && isReset(error)) {
+        return await send(
+          path,
+          { method, body, signal, ...(contentType === undefined ? {} : { contentType }) },
+          true,
+        );
+      }
       throw unreachableCluster(config.getCurrentContext(), server, error);
     }
   }
@@ -145,6 +159,8 @@ export function openKube(config: KubeConfig): Kube {
           await readAll(response, signal, config.getCurrentContext(), server),
         );
       }
+      // What goes on may be silent for long.
+      response.setTimeout(0);
       return response;
     },
     [Symbol.dispose]() {
@@ -153,9 +169,13 @@ export function openKube(config: KubeConfig): Kube {
   };
 }
 
-/** client-node makes an agent for each request; its TLS settings go into ours, so that connections are kept. */
+/**
+ * client-node makes an agent for each request; its TLS settings go into ours, so that connections are kept.
+ * One that goes through a proxy stays as it is.
+ */
 function keepTls(options: RequestOptions, agent: Agent | HttpAgent): Agent | HttpAgent {
   const made = options.agent as Agent | undefined;
+  if (made && made.constructor !== Agent && made.constructor !== HttpAgent) return made;
   if (made && agent instanceof Agent) {
     Object.assign(agent.options, made.options, { keepAlive: true });
     made.destroy();
@@ -177,6 +197,19 @@ async function readAll(
     throw unreachableCluster(context, server, error);
   }
   return Buffer.concat(chunks).toString("utf8");
+}
+
+function noCredentials(context: string, cause: unknown): DevloopError {
+  return new DevloopError(
+    "CLUSTER_UNREACHABLE",
+    `no credentials for context ${context} are to be had: ${errorText(cause)}`,
+    { cause, hint: `does this work? kubectl --context ${context} get namespaces` },
+  );
+}
+
+function isReset(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
 function unreachableCluster(context: string, server: string, cause: unknown): DevloopError {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { DevloopError, errorText } from "../lib/errors.js";
 
 /** What devloop needs of a container engine beside building; made by `connectEngine`. Library types stop here. */
 export interface ContainerEngine {
@@ -11,7 +12,10 @@ export interface ContainerEngine {
     labels: readonly string[],
     options: { readonly signal: AbortSignal; readonly all?: boolean },
   ): Promise<readonly EngineContainer[]>;
-  /** Runs a program in a container without a shell. Resolves with its exit code; never throws for a non-zero one. */
+  /**
+   * Runs a program in a container without a shell. Resolves with its exit code; never throws for a non-zero one.
+   * An abort lets go of the program and closes its input; the engine has no call that would end it.
+   */
   exec(container: string, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** The image as the engine has it, or undefined. */
   image(ref: string, options: { readonly signal: AbortSignal }): Promise<EngineImage | undefined>;
@@ -49,9 +53,72 @@ export interface ExecResult {
 export interface EngineImage {
   readonly id: string;
   readonly tags: readonly string[];
-  /** Bytes, uncompressed. */
+  /** Bytes, as the engine counts them: uncompressed, or compressed with the containerd image store. */
   readonly size: number;
   /** `linux/amd64`. */
   readonly platform: string;
   readonly digests: readonly string[];
+}
+
+/** How a registry knows us: a password, or the token that a login left behind. */
+export type RegistryCredential =
+  | { readonly kind: "password"; readonly username: string; readonly password: string }
+  | { readonly kind: "token"; readonly identityToken: string };
+/** The credential for a registry's host (`ghcr.io`, `localhost:5000`, `docker.io`), or undefined for none. */
+export type FindCredential = (
+  host: string,
+  options: { readonly signal: AbortSignal },
+) => Promise<RegistryCredential | undefined>;
+
+/** The engine answered, with an error. */
+export class EngineStatusError extends Error {
+  constructor(
+    /** HTTP status: 404 for what does not exist, 409 for a container that does not run. */
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+    this.name = "EngineStatusError";
+  }
+}
+
+/** What a failed exchange means: ENGINE_UNREACHABLE when the engine did not answer or went away, else undefined. */
+export function engineUnreachable(address: string, error: unknown): DevloopError | undefined {
+  const { code, level } = error as { code?: unknown; level?: unknown };
+  const word = typeof code === "string" ? code : "";
+  const lost = lostCodes.has(word) || /^(ERR_TLS|CERT_|UNABLE_TO_|DEPTH_|SELF_SIGNED)/.test(word);
+  // ssh2 has a level instead of a code.
+  if (!lost && !String(level).startsWith("client-")) return undefined;
+  return new DevloopError(
+    "ENGINE_UNREACHABLE",
+    `the container engine does not answer at ${address}: ${errorText(error)}`,
+    {
+      cause: error,
+      hint: hintFor(word, address),
+    },
+  );
+}
+
+const lostCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ENOENT",
+  "EACCES",
+  "EPERM",
+  "ENOTSOCK",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+function hintFor(code: string, address: string): string {
+  if (code === "EACCES" || code === "EPERM") {
+    return "this user may not use it; add yourself to the docker group and log in again: sudo usermod -aG docker $USER";
+  }
+  if (address.startsWith("unix:")) return "is docker running? sudo systemctl start docker";
+  return "is it running, and is DOCKER_HOST or the docker context right? docker context ls";
 }

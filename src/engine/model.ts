@@ -102,8 +102,10 @@ export type TaskInput =
       readonly deploy: DeploySpec;
       /** The render's hash: names the rendered objects in the adapter's store. */
       readonly render: string;
-      /** Image name to the reference to run; a declared image left out has none yet: objects that need it wait. */
+      /** Image name to the reference to run. */
       readonly refs: Readonly<Record<string, string>>;
+      /** Images that have none yet, since their first build failed: objects that need them wait. */
+      readonly missing: readonly string[];
     }
   /** Remove what deploys that left devloop.yaml had applied. */
   | { readonly kind: "prune"; readonly keep: readonly DeployId[] };
@@ -433,6 +435,8 @@ export type Event = { readonly at: number } & (
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }
+  /** Files are watched with less than before, such as by polling. */
+  | { readonly type: "watch.problem"; readonly failure: Failure }
   | { readonly type: "session.stopping"; readonly reason: string }
 );
 export type EventType = Event["type"];

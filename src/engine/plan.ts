@@ -197,10 +197,15 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
     else failed ??= hasFailed(state, taskId("build", image)) ? taskId("build", image) : taskId("load", image);
   }
   if (failed && Object.keys(refs).length === 0) return hold({ reason: "failed-input", on: failed });
-  const missing = serviceHold(state, "cluster");
-  if (missing) return missing;
+  const lost = serviceHold(state, "cluster");
+  if (lost) return lost;
+  const missing = output.images.filter((image) => !(image in refs));
   const key = joinKey([output.hash, deploy.triggers, ...Object.entries(refs).flat()]);
-  return { kind: "run", key, input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs } };
+  return {
+    kind: "run",
+    key,
+    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing },
+  };
 }
 
 function wantPrune(state: State, wants: Wants): Want {

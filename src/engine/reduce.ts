@@ -126,6 +126,7 @@ function apply(state: State, event: Event): State {
       return { ...state, stopping: true };
     case "task.output":
     case "task.note":
+    case "watch.problem":
       return state;
     default:
       return unreachable(event);
@@ -303,13 +304,15 @@ function openLoop(state: State, startedAt: number, changed: readonly string[]): 
 /** A loop ends when nothing is left to do and every workload has either become ready or failed. */
 function endLoop(state: State, at: number): State {
   const current = state.loops.at(-1);
-  if (!current || current.endedAt !== undefined) return state;
-  const outcome = loopOutcome(state);
-  if (outcome === undefined) return state;
+  if (!current || current.outcome === "ready") return state;
+  const outcome = outcomeOf(state);
+  // A loop that ended badly may still heal by itself: a service that crashed until its database was there.
+  if (outcome === undefined || outcome === current.outcome) return state;
   return { ...state, loops: [...state.loops.slice(0, -1), { ...current, endedAt: at, outcome }] };
 }
 
-function loopOutcome(state: State): "ready" | "failed" | undefined {
+/** Where the loop stands once nothing is left to do: undefined while something runs, waits, or is still starting. */
+export function outcomeOf(state: State): Loop["outcome"] {
   const serving = state.services.engine.status === "up" && state.services.cluster.status === "up";
   if (state.paused || !serving || !everySourceKnown(state) || !isAtRest(state)) return undefined;
   if (Object.values(state.tasks).some((task) => task.last?.status === "failed")) return "failed";

@@ -1,0 +1,148 @@
+#!/usr/bin/env node
+import { parseCommandLine, type Invocation } from "./commands/arguments.js";
+import { commandHelp, overview } from "./commands/catalog.js";
+import { DevloopError, toFailure } from "./lib/errors.js";
+import { describeFailure } from "./lib/failure-lines.js";
+import { version } from "./lib/version.js";
+
+/** 2 for what the user wrote wrong, 1 for work that failed. */
+const usageCodes: ReadonlySet<string> = new Set([
+  "USAGE",
+  "CONFIG_INVALID",
+  "CONFIG_NOT_FOUND",
+  "CLUSTER_NOT_ALLOWED",
+]);
+
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    // The first one ends in order; whoever asks twice does not want to wait.
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort(new Error(name));
+  });
+}
+// Whoever reads our output may go away first: `devloop render | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+});
+
+process.exitCode = await main(process.argv.slice(2));
+// Streams and sockets of libraries may linger; what matters was closed above, in order.
+process.stdout.write("", () => process.exit());
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(parseCommandLine(argv));
+  } catch (error) {
+    if (interrupted.signal.aborted) return 130;
+    const failure = toFailure(error);
+    const lines = describeFailure(failure);
+    process.stderr.write(
+      `${lines.map((line, index) => (index === 0 ? `devloop: ${line}` : line)).join("\n")}\n`,
+    );
+    return error instanceof DevloopError && usageCodes.has(error.code) ? 2 : 1;
+  }
+}
+
+/** Loads a command's own code only when it is called: `--version` must not wait for the terminal or the cluster's client. */
+async function dispatch(invocation: Invocation): Promise<number> {
+  switch (invocation.kind) {
+    case "version":
+      process.stdout.write(`${version}\n`);
+      return 0;
+    case "help":
+      process.stdout.write(invocation.command ? commandHelp(invocation.command) : overview());
+      return 0;
+    case "command":
+      return run(invocation);
+  }
+}
+
+async function run({
+  command,
+  operands,
+  options,
+}: Extract<Invocation, { kind: "command" }>): Promise<number> {
+  const { signal } = interrupted;
+  const env = process.env;
+  const cwd = process.cwd();
+  const project = { cwd, env, file: options.value("file"), profiles: options.values("profile") };
+  switch (command.name) {
+    case "up": {
+      const { upCommand } = await import("./commands/up.js");
+      const output = outputMode(options.value("output"));
+      return upCommand({
+        ...project,
+        output,
+        cleanup: options.flag("cleanup"),
+        showLogs: !options.flag("no-logs"),
+        signal,
+      });
+    }
+    case "run": {
+      const { runCommand } = await import("./commands/run.js");
+      const output = options.value("output") === "json" ? "json" : "plain";
+      return runCommand({
+        ...project,
+        output,
+        timeoutMs: duration(options.value("timeout") ?? "10m"),
+        signal,
+      });
+    }
+    case "down": {
+      const { downCommand } = await import("./commands/down.js");
+      const { flag } = options;
+      return downCommand({
+        ...project,
+        dryRun: flag("dry-run"),
+        namespaces: flag("namespaces"),
+        volumes: flag("volumes"),
+        signal,
+      });
+    }
+    case "render": {
+      const { renderCommand } = await import("./commands/render.js");
+      return renderCommand({ ...project, showSecrets: options.flag("show-secrets"), signal });
+    }
+    case "explain": {
+      const { explainCommand } = await import("./commands/explain.js");
+      return explainCommand({ ...project, paths: operands });
+    }
+    case "config": {
+      const [{ configCommand }, { currentContext }] = await Promise.all([
+        import("./commands/config.js"),
+        import("./commands/session/session.js"),
+      ]);
+      return configCommand({ ...project, context: await currentContext(env), json: options.flag("json") });
+    }
+    case "doctor": {
+      const { doctorCommand } = await import("./commands/doctor.js");
+      return doctorCommand({ cwd, env, json: options.flag("json"), signal });
+    }
+    case "schema": {
+      const { schemaCommand } = await import("./commands/schema.js");
+      return schemaCommand();
+    }
+    case "completion": {
+      const { completionCommand } = await import("./commands/completion.js");
+      return completionCommand(operands[0]);
+    }
+    default:
+      throw new Error(`command ${command.name} is in the catalog and not here`);
+  }
+}
+
+function outputMode(given: string | undefined): "ui" | "plain" | "json" {
+  if (given === "plain" || given === "json" || given === "ui") return given;
+  return process.stdout.isTTY && process.stdin.isTTY && process.env["TERM"] !== "dumb" ? "ui" : "plain";
+}
+
+/** `90s`, `10m`, `1h` as ms. */
+function duration(text: string): number {
+  const [, amount, unit] = /^(\d+)(s|m|h)$/.exec(text) ?? [];
+  const ms = { s: 1_000, m: 60_000, h: 3_600_000 }[unit ?? ""];
+  if (amount === undefined || ms === undefined) {
+    throw new DevloopError("USAGE", `--timeout takes a time such as 90s or 10m, not ${text}`);
+  }
+  return Number(amount) * ms;
+}

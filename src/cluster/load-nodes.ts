@@ -1,0 +1,96 @@
+import type { ContainerEngine } from "../engine/container-engine.js";
+import type { LoadOutput } from "../engine/model.js";
+import { DevloopError } from "../lib/errors.js";
+import { containerdName, readDigests, readListing, type Listing } from "./load-containerd.js";
+import { sendArchive } from "./load-archive.js";
+import { nodeFailure } from "./load-failure.js";
+import type { ImageLoader, LoadImage, LoadOptions } from "./load.js";
+import type { NodeRef } from "./nodes.js";
+
+/**
+ * Carries images into the nodes of a kind or k3d cluster. A load is three steps: `check` asks every node at once,
+ * by digest; the transport sends what is lacking and returns what each node lists then; `verify` compares that.
+ */
+export function nodeLoader(engine: ContainerEngine, nodes: readonly NodeRef[]): ImageLoader {
+  return {
+    async load(image, options) {
+      const had = await check(engine, nodes, image, options);
+      const present = nodes.filter((_, index) => had[index]);
+      const lacking = nodes.filter((_, index) => !had[index]);
+      const names = nodes.map(({ name }) => name);
+      const before = present.map(({ name }) => name);
+      const done: LoadOutput = { kind: "load", ref: image.ref, nodes: names, present: before, bytes: 0 };
+      if (lacking.length === 0) return done;
+      const { bytes, listings } = await sendArchive(engine, lacking, image, options);
+      await verify(engine, listings, image, options);
+      return { ...done, bytes };
+    },
+  };
+}
+
+/** Which nodes have exactly this image under exactly this name; one exec a node. */
+async function check(
+  engine: ContainerEngine,
+  nodes: readonly NodeRef[],
+  image: LoadImage,
+  { signal }: LoadOptions,
+): Promise<readonly boolean[]> {
+  const results = await Promise.allSettled(
+    nodes.map(async ({ name }) => {
+      const listing = await readListing(engine, name, image, { signal });
+      return await holds(engine, name, listing, image, { signal });
+    }),
+  );
+  signal.throwIfAborted();
+  const failed = results.flatMap((result, index) =>
+    result.status === "rejected" ? [{ node: nodes[index]?.name ?? "", error: result.reason as unknown }] : [],
+  );
+  if (failed.length > 0) throw await nodeFailure(engine, image, nodes.length, failed, { signal });
+  return results.map((result) => result.status === "fulfilled" && result.value);
+}
+
+/** Throws LOAD_FAILED when a node lists something else than what was sent. */
+async function verify(
+  engine: ContainerEngine,
+  listings: ReadonlyMap<string, Listing>,
+  image: LoadImage,
+  { signal }: LoadOptions,
+): Promise<void> {
+  const wrong = await Promise.all(
+    [...listings].map(async ([node, listing]) =>
+      (await holds(engine, node, listing, image, { signal })) ? [] : [describe(node, listing, image)],
+    ),
+  );
+  const lines = wrong.flat();
+  if (lines.length === 0) return;
+  throw new DevloopError(
+    "LOAD_FAILED",
+    `${image.ref} was imported, but ${lines.length === 1 ? "the node has" : "nodes have"} something else under that name`,
+    {
+      detail: [`expected ${image.imageId}`, ...lines].join("\n"),
+      hint: "save again, or press r to build it anew",
+    },
+  );
+}
+
+function describe(node: string, listing: Listing, image: LoadImage): string {
+  return `${node}: ${listing.get(containerdName(image.ref)) ?? "no such image"}`;
+}
+
+/**
+ * Whether a node's listing shows the image: its name leads to the engine's id. The id is the config's digest with the
+ * classic image store, and the index's or manifest's with the containerd store; Kubernetes' own entry, named like the
+ * config, tells both in one listing. Only where it does not are the documents themselves read.
+ */
+async function holds(
+  engine: ContainerEngine,
+  node: string,
+  listing: Listing,
+  image: LoadImage,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<boolean> {
+  const target = listing.get(containerdName(image.ref));
+  if (target === undefined) return false;
+  if (target === image.imageId || listing.get(image.imageId) === target) return true;
+  return (await readDigests(engine, node, target, { signal })).includes(image.imageId);
+}

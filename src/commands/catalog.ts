@@ -1,0 +1,147 @@
+/** One option of a command; `value` names what it takes, and is left out for a switch. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  readonly value?: string;
+  /** May be given several times. */
+  readonly multiple?: true;
+  readonly about: string;
+  /** What completion offers for the value. */
+  readonly choices?: readonly string[];
+}
+export interface CommandSpec {
+  readonly name: string;
+  readonly about: string;
+  /** Names of the operands, for the usage line; `PATH…` takes one or more. */
+  readonly operands?: string;
+  readonly options: readonly OptionSpec[];
+  /** Further paragraphs of the help text. */
+  readonly notes?: readonly string[];
+}
+
+const file: OptionSpec = {
+  name: "file",
+  short: "f",
+  value: "FILE",
+  about: "the config file (default: devloop.yaml here or in a directory above)",
+};
+const profile: OptionSpec = {
+  name: "profile",
+  short: "p",
+  value: "NAME",
+  multiple: true,
+  about: "a profile to merge over the config; -NAME leaves one out that is active by itself",
+};
+const json: OptionSpec = { name: "json", about: "print JSON" };
+const project = [file, profile];
+
+/** Every command with its options: what the parser, --help and the shell completions are made from. */
+export const commands: readonly CommandSpec[] = [
+  {
+    name: "up",
+    about:
+      "keep the cluster equal to the working tree: watch, build, load, apply, show health, logs and forwards",
+    options: [
+      ...project,
+      {
+        name: "output",
+        short: "o",
+        value: "MODE",
+        choices: ["auto", "ui", "plain", "json"],
+        about:
+          "auto: the screen in a terminal, plain lines elsewhere; json: one event a line (docs/events.md)",
+      },
+      { name: "cleanup", about: "remove what was deployed when it ends" },
+      { name: "no-logs", about: "plain output without the containers' lines" },
+    ],
+    notes: ["ctrl-c ends devloop; what is deployed keeps running, unless --cleanup is given."],
+  },
+  {
+    name: "run",
+    about: "the loop once: build, load, apply, wait until everything is ready; exit code 0 or 1 (for CI)",
+    options: [
+      ...project,
+      { name: "timeout", value: "TIME", about: "give up after this long: 90s, 10m (default 10m)" },
+      {
+        name: "output",
+        short: "o",
+        value: "MODE",
+        choices: ["plain", "json"],
+        about: "plain lines or one JSON event a line",
+      },
+    ],
+  },
+  {
+    name: "down",
+    about: "remove what this project deployed, and nothing else; namespaces and volumes stay",
+    options: [
+      ...project,
+      { name: "dry-run", about: "only say what would be removed" },
+      { name: "namespaces", about: "also remove the namespaces that the project's manifests made" },
+      { name: "volumes", about: "also remove persistent volume claims, and the data in them" },
+    ],
+  },
+  {
+    name: "render",
+    about: "print the manifests as they would be applied, with the images that are built",
+    options: [...project, { name: "show-secrets", about: "print the values of Secrets too" }],
+  },
+  {
+    name: "explain",
+    about: "which images and deploys a change of PATH touches, and why",
+    operands: "PATH…",
+    options: project,
+  },
+  {
+    name: "config",
+    about:
+      "print the config with every default, profile and variable filled in, and where each value comes from",
+    options: [...project, json],
+  },
+  {
+    name: "doctor",
+    about: "check this machine and say how to mend what is missing",
+    options: [...project, json],
+  },
+  { name: "schema", about: "print the JSON Schema of devloop.yaml", options: [] },
+  { name: "completion", about: "print a completion script", operands: "bash|zsh|fish", options: [] },
+];
+
+export function findCommand(name: string): CommandSpec | undefined {
+  return commands.find((command) => command.name === name);
+}
+
+/** The text of `devloop --help`. */
+export function overview(): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    "devloop keeps a local cluster equal to your working tree.",
+    "",
+    "usage: devloop COMMAND [options]",
+    "",
+    ...commands.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`),
+    "",
+    "  devloop COMMAND --help tells a command's options; --version the version.",
+    "  exit codes: 0 done, 1 the work failed, 2 the usage or the config is wrong, 130 interrupted",
+    "",
+  ].join("\n");
+}
+
+/** The text of `devloop COMMAND --help`. */
+export function commandHelp(command: CommandSpec): string {
+  const options = [...command.options, { name: "help", short: "h", about: "this text" } satisfies OptionSpec];
+  const heads = options.map(
+    ({ name, short, value }: OptionSpec) =>
+      `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`,
+  );
+  const width = Math.max(...heads.map((head) => head.length));
+  return [
+    `devloop ${command.name}: ${command.about}`,
+    "",
+    `usage: devloop ${command.name}${command.operands === undefined ? "" : ` ${command.operands}`} [options]`,
+    "",
+    ...options.map(({ about }, index) => `  ${(heads[index] ?? "").padEnd(width)}  ${about}`),
+    ...(command.notes ?? []).flatMap((note) => ["", note]),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,40 @@
+import { removeProject } from "../cluster/apply/remove.js";
+import { openCluster, openEngine } from "./session/adapters.js";
+import { loadProject, type LoadedProject, type ProjectOptions } from "./session/session.js";
+
+export interface DownOptions extends ProjectOptions {
+  readonly dryRun: boolean;
+  readonly namespaces: boolean;
+  readonly volumes: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** `devloop down`: removes what the project's inventory in the cluster lists, and nothing else. */
+export async function downCommand(options: DownOptions): Promise<number> {
+  return removeDeployed({ ...options, ...(await loadProject(options, { check: false })) });
+}
+
+/** Removes what the project deployed and prints what went and what was kept. Resolves with the exit code. */
+export async function removeDeployed(options: DownOptions & LoadedProject): Promise<number> {
+  const { project, dryRun, signal, env } = options;
+  const onNote = (message: string): void => {
+    process.stderr.write(`${message}\n`);
+  };
+  // A cluster that is not there is not made for this.
+  const spec = { ...project.cluster, create: false };
+  const { kube } = await openCluster(spec, { engine: openEngine(env).engine, env, onNote, signal });
+  using _kube = kube;
+  const request = {
+    project: project.name,
+    dryRun,
+    includeNamespaces: options.namespaces,
+    includeVolumes: options.volumes,
+  };
+  const { removed, kept } = await removeProject(kube, request, { signal, onNote });
+  const verb = dryRun ? "would remove" : "removed";
+  for (const object of removed) process.stdout.write(`${verb} ${object}\n`);
+  for (const object of kept) process.stdout.write(`kept ${object}\n`);
+  if (removed.length === 0)
+    process.stdout.write(`nothing of ${project.name} is deployed in ${kube.context}\n`);
+  return 0;
+}

@@ -1,0 +1,43 @@
+import { resolve } from "node:path";
+import { explainPath, type PathExplanation } from "../watch/classify.js";
+import { compileScope } from "../watch/scope.js";
+import { loadProject, type ProjectOptions } from "./session/session.js";
+import { projectScopes } from "./session/sources.js";
+import { DevloopError, type Failure } from "../lib/errors.js";
+
+export interface ExplainOptions extends ProjectOptions {
+  /** Relative to `cwd`; they need not exist. */
+  readonly paths: readonly string[];
+}
+
+/** `devloop explain PATH…`: which images and deploys a change touches, and why. Throws USAGE without a path. */
+export async function explainCommand(options: ExplainOptions): Promise<number> {
+  if (options.paths.length === 0) {
+    throw new DevloopError("USAGE", "explain needs a path", { hint: "devloop explain src/server.js" });
+  }
+  const { project, loaded } = await loadProject(options);
+  const scopes = (await projectScopes(project, loaded.files)).map(compileScope);
+  const problems: readonly Failure[] = scopes.flatMap((scope) => scope.problems);
+  for (const { message } of problems) process.stderr.write(`${message}\n`);
+  for (const path of options.paths) {
+    for (const line of printExplanation(path, explainPath(resolve(options.cwd, path), scopes))) {
+      process.stdout.write(`${line}\n`);
+    }
+  }
+  return 0;
+}
+
+/** The lines that `devloop explain PATH` prints: one for each scope, those that are touched first. */
+export function printExplanation(path: string, explanations: readonly PathExplanation[]): string[] {
+  if (explanations.length === 0) return [`${path}: no image, deploy or config depends on it`];
+  const touched = explanations.filter(({ effect }) => effect !== "ignored");
+  const ignored = explanations.filter(({ effect }) => effect === "ignored");
+  const head =
+    touched.length === 0 ? `${path}: a change of it does nothing` : `${path}: a change of it does this`;
+  return [head, ...[...touched, ...ignored].map((explanation) => `  ${explanationLine(explanation)}`)];
+}
+
+function explanationLine({ id, effect, why }: PathExplanation): string {
+  const subject = id.replace(/^(image|deploy):/, "$1 ");
+  return effect === "ignored" ? `${subject}: nothing, ${why}` : `${subject}: ${effect}, because ${why}`;
+}

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import type { Environment } from "./adapters.js";
+
+const entry = z.object({
+  key: z.string(),
+  imageId: z.string(),
+  ref: z.string(),
+  /** The base images from outside the project, as the engine had them: a newer one outdates the build. */
+  bases: z.record(z.string(), z.string()),
+});
+const file = z.object({ version: z.literal(1), images: z.record(z.string(), z.array(entry)) });
+type Entry = z.infer<typeof entry>;
+
+/** How many builds of one image are remembered: going back to another branch finds its build. */
+const keptBuilds = 8;
+
+/**
+ * Which image came out of which inputs, over sessions: a file in the user's state directory. It is a memory of the
+ * engine's images, never a store of its own: whoever asks checks that the engine still has the image.
+ */
+export interface RememberedBuilds {
+  find(image: string, key: string): Promise<Entry | undefined>;
+  /** The newest build from these inputs, for whichever platform. */
+  findForAnyPlatform(image: string, taskKey: string): Promise<Entry | undefined>;
+  add(image: string, build: Entry): Promise<void>;
+}
+
+/** Opens the memory of the project at `root`. A file that cannot be read counts as empty. */
+export function rememberedBuilds(root: string, env: Environment): RememberedBuilds {
+  const path = join(stateDirectory(env), projectDirectory(root), "builds.json");
+  let images: Promise<Record<string, Entry[]>> | undefined;
+  let writing = Promise.resolve();
+  return {
+    async find(image, key) {
+      images ??= read(path);
+      return (await images)[image]?.find((build) => build.key === key);
+    },
+    async findForAnyPlatform(image, taskKey) {
+      images ??= read(path);
+      return (await images)[image]?.find((build) => build.key.startsWith(buildKey(taskKey, "")));
+    },
+    async add(image, build) {
+      images ??= read(path);
+      const known = await images;
+      known[image] = [build, ...(known[image] ?? []).filter(({ key }) => key !== build.key)].slice(
+        0,
+        keptBuilds,
+      );
+      // One write after the other: two builds may end at once.
+      writing = writing.then(() => write(path, { version: 1, images: known })).catch(() => undefined);
+      await writing;
+    },
+  };
+}
+
+/** Names a build by its inputs: the task's key, which leaves the platform to the cluster, and that platform. */
+export function buildKey(taskKey: string, platform: string): string {
+  return `${taskKey}|${platform}`;
+}
+
+/** https://specifications.freedesktop.org/basedir-spec: state that survives restarts and is of no use elsewhere. */
+function stateDirectory(env: Environment): string {
+  return join(
+    env["XDG_STATE_HOME"] ? env["XDG_STATE_HOME"] : join(env["HOME"] ?? homedir(), ".local", "state"),
+    "devloop",
+  );
+}
+
+function projectDirectory(root: string): string {
+  const name = root.split(/[/\\]/).at(-1) ?? "project";
+  return `${name}-${createHash("sha256").update(root).digest("hex").slice(0, 12)}`;
+}
+
+async function read(path: string): Promise<Record<string, Entry[]>> {
+  try {
+    return file.parse(JSON.parse(await readFile(path, "utf8"))).images;
+  } catch {
+    return {};
+  }
+}
+
+async function write(path: string, content: z.infer<typeof file>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, JSON.stringify(content), { mode: 0o600 });
+  await rename(temporary, path);
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  watchClusterHealth,
+  watchEngineHealth,
+  type HealthOptions,
+  type HealthWatch,
+} from "../../cluster/monitor.js";
+import type { Service } from "../../engine/model.js";
+import type { Store } from "../../engine/store.js";
+import type { ClusterAdapter, EngineAdapter } from "./adapters.js";
+
+/** How long after a task has lost a service it is asked again, in ms: a service that answers but fails must not spin. */
+const settleMs = 500;
+
+/** Watches the container engine and the cluster, and tells the store when one of them is lost or answers again. */
+export function superviseServices(
+  store: Store,
+  {
+    engine,
+    cluster,
+    signal,
+  }: { readonly engine: EngineAdapter; readonly cluster: ClusterAdapter; readonly signal: AbortSignal },
+): void {
+  const { kube } = cluster;
+  const { uid } = cluster.cluster;
+  supervise(store, "engine", signal, (options) => watchEngineHealth(engine.engine, options));
+  supervise(store, "cluster", signal, (options) => watchClusterHealth(kube, uid, options));
+}
+
+function supervise(
+  store: Store,
+  service: Service,
+  signal: AbortSignal,
+  watch: (options: HealthOptions) => HealthWatch,
+): void {
+  let stop = new AbortController();
+  const begin = (): void => {
+    stop = new AbortController();
+    watch({
+      signal: AbortSignal.any([signal, stop.signal]),
+      onChange: (health) => {
+        if (health.status === "up") store.dispatch({ type: "service.up", service });
+        else store.dispatch({ type: "service.down", service, failure: health.failure });
+      },
+    });
+  };
+  const unsubscribe = store.subscribe((event) => {
+    // A task noticed the loss before the watch did: ask anew, since the watch only tells what turns.
+    if (event.type !== "task.failed" || store.getSnapshot().services[service].status !== "down") return;
+    stop.abort();
+    void sleep(settleMs, undefined, { signal }).then(begin, () => undefined);
+  });
+  signal.addEventListener("abort", unsubscribe, { once: true });
+  begin();
+}

@@ -1,0 +1,215 @@
+import { isDeepStrictEqual } from "node:util";
+import { checkPaths } from "../../config/check-paths.js";
+import { loadConfig, type LoadedConfig } from "../../config/load.js";
+import { toProject } from "../../config/to-project.js";
+import { startEngine, type Engine } from "../../engine/engine.js";
+import type { LogLine, Project } from "../../engine/model.js";
+import { initialState } from "../../engine/reduce.js";
+import { createStore, type Store } from "../../engine/store.js";
+import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
+import { createRedactor, type Redactor } from "../../output/redact.js";
+import {
+  openCluster,
+  openEngine,
+  type ClusterAdapter,
+  type EngineAdapter,
+  type Environment,
+} from "./adapters.js";
+import { createLogFeed, type LogFeed } from "./log-feed.js";
+import { createManifestStore } from "./manifests.js";
+import { observe } from "./observation.js";
+import { rememberedBuilds } from "./remembered-builds.js";
+import { taskRunner } from "./run-task.js";
+import { superviseServices } from "./services.js";
+import { scanSources, watchSources } from "./sources.js";
+
+/** Which project, as the command line says. */
+export interface ProjectOptions {
+  readonly cwd: string;
+  readonly file?: string | undefined;
+  readonly profiles: readonly string[];
+  readonly env: Environment;
+}
+
+export interface LoadedProject {
+  readonly project: Project;
+  readonly loaded: LoadedConfig;
+}
+
+/** Reads the config, checks that what it names is there, and makes the project of it. Throws CONFIG_INVALID, CONFIG_NOT_FOUND. */
+export async function loadProject(
+  options: ProjectOptions,
+  {
+    check = true,
+  }: { /** Its files must be there; not needed to remove what is deployed. */ readonly check?: boolean } = {},
+): Promise<LoadedProject> {
+  const loaded = await loadConfig({ ...options, context: await currentContext(options.env) });
+  const project = toProject(loaded);
+  if (check) await checkPaths(project, loaded);
+  return { project, loaded };
+}
+
+/** The kubeconfig's current context, by which profiles may be active; undefined without one. */
+export async function currentContext(env: Environment): Promise<string | undefined> {
+  const { readKubeconfig } = await import("../../cluster/kubeconfig.js");
+  try {
+    const context = readKubeconfig(env).getCurrentContext();
+    return context === "" ? undefined : context;
+  } catch {
+    // A kubeconfig that cannot be read is told of by the command that needs the cluster.
+    return undefined;
+  }
+}
+
+export interface SessionOptions extends ProjectOptions {
+  /** Goes on after the first round: watches files and config, and keeps local ports bound. */
+  readonly watch: boolean;
+}
+
+/** The loop's parts before anything runs: an output can be attached, and then it is begun. */
+export interface Session {
+  readonly store: Store;
+  readonly logs: LogFeed;
+  readonly redactor: Redactor;
+  /**
+   * Finds the engine and the cluster and starts the loop. Throws what keeps it from starting: ENGINE_UNREACHABLE,
+   * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
+   */
+  begin(options: { readonly onNote: (message: string) => void }): Promise<void>;
+  /** Ends everything that was begun, in order: tasks, forwards, watches. */
+  end(): Promise<void>;
+}
+
+/** Puts a project's store and adapters together. `signal` ends the session. */
+export function openSession(
+  { project, loaded }: LoadedProject,
+  options: SessionOptions,
+  signal: AbortSignal,
+): Session {
+  const { env, watch } = options;
+  const store = createStore(initialState(project, Date.now()));
+  const redactor = createRedactor();
+  const logs = createLogFeed(redactor);
+  const manifests = createManifestStore();
+  const closers: (() => Promise<void>)[] = [];
+  // What was begun outlives the signal until `end` has let the running tasks finish.
+  const life = new AbortController();
+
+  async function begin({ onNote }: { readonly onNote: (message: string) => void }): Promise<void> {
+    store.dispatch({ type: "config.loaded", project, files: [loaded.file] });
+    const engine = openEngine(env);
+    const onProblem = (failure: Failure): void => {
+      store.dispatch({ type: "watch.problem", failure });
+    };
+    // The files are read while the cluster is asked.
+    const sources = watch ? startWatching(onProblem) : scanOnce(onProblem);
+    const failed = sources.then(
+      () => new Promise<never>(() => undefined),
+      (error: unknown) => Promise.reject(error as Error),
+    );
+    failed.catch(() => undefined);
+    await engine.engine.ping({ signal });
+    store.dispatch({ type: "service.up", service: "engine" });
+    const cluster = await Promise.race([
+      openCluster(project.cluster, { engine: engine.engine, env, onNote, signal }),
+      failed,
+    ]);
+    closers.push(() => {
+      cluster.kube[Symbol.dispose]();
+      return Promise.resolve();
+    });
+    startLoop(engine, cluster);
+    await sources;
+  }
+
+  function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
+    const observation = observe({
+      store,
+      cluster,
+      manifests,
+      onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
+      forwards: watch,
+      signal: life.signal,
+    });
+    closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
+    store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
+    superviseServices(store, { engine, cluster, signal: life.signal });
+    const running: Engine = startEngine(
+      store,
+      taskRunner({
+        project: project.name,
+        engine,
+        cluster: () => cluster,
+        manifests,
+        remembered: rememberedBuilds(project.root, env),
+        onSecrets: (values) => {
+          redactor.add(values);
+        },
+      }),
+    );
+    closers.push(() => running.stop());
+  }
+
+  async function scanOnce(onProblem: (failure: Failure) => void): Promise<void> {
+    const changes = await scanSources(project, { signal, onProblem });
+    store.dispatch({ type: "sources.changed", changes });
+  }
+
+  async function startWatching(onProblem: (failure: Failure) => void): Promise<void> {
+    let reloading = Promise.resolve();
+    const sources = await watchSources({
+      signal: life.signal,
+      onProblem,
+      onChange: (changes) => {
+        store.dispatch({ type: "sources.changed", changes });
+      },
+      onConfigChange: () => {
+        // One after the other, each reading what is on disk then: the last edit wins.
+        reloading = reloading.then(reload);
+      },
+    });
+    closers.push(() => Promise.resolve(sources[Symbol.asyncDispose]()));
+    await sources.setProject(project, loaded.files);
+
+    async function reload(): Promise<void> {
+      try {
+        const next = await loadProject(options);
+        checkUnchanged(project, next.project);
+        store.dispatch({ type: "config.loaded", project: next.project, files: [next.loaded.file] });
+        await sources.setProject(next.project, next.loaded.files);
+      } catch (error) {
+        if (!life.signal.aborted) store.dispatch({ type: "config.failed", failure: toFailure(error) });
+      }
+    }
+  }
+
+  return {
+    store,
+    logs,
+    redactor,
+    begin,
+    async end() {
+      for (const close of closers.reverse()) await close();
+      life.abort();
+      closers.length = 0;
+    },
+  };
+}
+
+/** A running loop keeps its cluster and its name: its inventory and its forwards hang on them. */
+function checkUnchanged(before: Project, after: Project): void {
+  const what =
+    before.name !== after.name
+      ? "name"
+      : isDeepStrictEqual(before.cluster, after.cluster)
+        ? undefined
+        : "cluster";
+  if (what === undefined) return;
+  throw new DevloopError(
+    "CONFIG_INVALID",
+    `${what} changed in devloop.yaml: a running loop keeps the one it has`,
+    {
+      hint: "restart devloop to use the new one",
+    },
+  );
+}

@@ -1,0 +1,132 @@
+import { plainOutput, type Output } from "../output/plain.js";
+import { jsonOutput } from "../output/json.js";
+import { wantsColor } from "../output/paint.js";
+import { version } from "../lib/version.js";
+import { loadProject, openSession, type ProjectOptions, type Session } from "./session/session.js";
+import { removeDeployed } from "./down.js";
+
+export type OutputMode = "ui" | "plain" | "json";
+export interface UpOptions extends ProjectOptions {
+  readonly output: OutputMode;
+  /** Remove what was deployed when it ends. */
+  readonly cleanup: boolean;
+  readonly showLogs: boolean;
+  /** Aborts on ctrl-c and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** `devloop up`: the loop, until it is told to end. Resolves with the exit code. */
+export async function upCommand(options: UpOptions): Promise<number> {
+  const loaded = await loadProject(options);
+  const quit = new AbortController();
+  const signal = AbortSignal.any([options.signal, quit.signal]);
+  const session = openSession(loaded, { ...options, watch: true }, signal);
+  const screen = await openOutput(session, options, () => {
+    quit.abort();
+  });
+  try {
+    await session.begin({ onNote: screen.note });
+    await aborted(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await screen.close();
+    await session.end();
+  }
+  if (options.cleanup)
+    await removeDeployed({
+      ...options,
+      ...loaded,
+      dryRun: false,
+      namespaces: false,
+      volumes: false,
+      signal: new AbortController().signal,
+    });
+  else if (options.output !== "json") process.stdout.write(stillRunning(session));
+  return options.signal.aborted ? 130 : 0;
+}
+
+interface Screen {
+  readonly note: (message: string) => void;
+  readonly close: () => Promise<void>;
+}
+
+async function openOutput(session: Session, options: UpOptions, onQuit: () => void): Promise<Screen> {
+  if (options.output !== "ui") {
+    const output = attachLines(session, options.output, options.showLogs);
+    return {
+      note: (message) => {
+        process.stderr.write(`${message}\n`);
+      },
+      close: async () => {
+        await output.drain();
+        output[Symbol.dispose]();
+      },
+    };
+  }
+  const [{ startUi }, { taskHold }] = await Promise.all([
+    import("../ui/start-ui.js"),
+    import("../engine/plan.js"),
+  ]);
+  const { store, logs } = session;
+  const ui = startUi({
+    store,
+    logs: logs.buffer,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    version,
+    holdOf: taskHold,
+    actions: {
+      rebuild: (image) => {
+        store.dispatch({ type: "trigger.requested", ...(image === undefined ? {} : { image }) });
+      },
+      pause: () => {
+        store.dispatch({ type: "loop.paused" });
+      },
+      resume: () => {
+        store.dispatch({ type: "loop.resumed" });
+      },
+      quit: onQuit,
+    },
+  });
+  return {
+    note: () => undefined,
+    close: async () => {
+      ui.unmount();
+      await ui.waitUntilExit();
+    },
+  };
+}
+
+/** Attaches plain lines or JSON lines on standard output; log deliveries wait for whoever reads it. */
+export function attachLines(session: Session, mode: "plain" | "json", showLogs: boolean): Output {
+  const { store, logs, redactor } = session;
+  const shared = { store, logs, stdout: process.stdout, redact: redactor.redact };
+  const output =
+    mode === "json"
+      ? jsonOutput({ ...shared, version })
+      : plainOutput({ ...shared, color: wantsColor(process.stdout, process.env), showLogs });
+  logs.addDrain(() => output.drain());
+  return output;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else
+      signal.addEventListener(
+        "abort",
+        () => {
+          resolve();
+        },
+        { once: true },
+      );
+  });
+}
+
+function stillRunning(session: Session): string {
+  const { workloads } = session.store.getSnapshot();
+  const names = Object.values(workloads).map(({ name }) => name);
+  if (names.length === 0) return "nothing of this project was deployed by this session\n";
+  return `${names.join(", ")} ${names.length === 1 ? "keeps" : "keep"} running in the cluster; devloop down removes what was deployed\n`;
+}

@@ -1,0 +1,117 @@
+import { nearest } from "../lib/nearest.js";
+import { DevloopError } from "../lib/errors.js";
+import type { Lookup } from "./interpolate.js";
+import { printable } from "./source.js";
+import type { ConfigNode, MapEntry, MapNode } from "./tree.js";
+
+export interface ActivationSurroundings {
+  /** Names asked for; `-name` switches off one that would be active by itself. The last mention of a name counts. */
+  readonly requested: readonly string[];
+  readonly lookup: Lookup;
+  /** The kubeconfig context, when known. */
+  readonly context: string | undefined;
+  /** The file's path as messages show it. */
+  readonly shown: string;
+}
+
+/**
+ * The names of the active profiles in the order they are declared: those asked for and those whose activation matches.
+ * `profiles` is the file's map, variables replaced. Throws CONFIG_INVALID for a name that is not there.
+ */
+export function activeProfiles(profiles: MapNode, surroundings: ActivationSurroundings): readonly string[] {
+  const wanted = new Map<string, boolean>();
+  for (const request of surroundings.requested) {
+    const off = request.startsWith("-");
+    const name = off ? request.slice(1) : request;
+    if (!profiles.entries.has(name)) throw unknownProfile(name, [...profiles.entries.keys()], surroundings);
+    wanted.set(name, !off);
+  }
+  return [...profiles.entries]
+    .filter(([name, { value }]) => wanted.get(name) ?? activatesItself(value, surroundings))
+    .map(([name]) => name);
+}
+
+/**
+ * `over` merged into `base`: maps merge key by key, everything else is replaced. What comes from `over` carries the
+ * profile's name. An empty value (`images:` with nothing after it) leaves a map as it is.
+ */
+export function mergeProfile(base: ConfigNode, over: ConfigNode, profile: string): ConfigNode {
+  if (base.kind === "map" && over.kind === "scalar" && over.value === null) return base;
+  if (base.kind !== "map" || over.kind !== "map") return tagged(over, profile);
+  const entries = new Map<string, MapEntry>(base.entries);
+  for (const [name, { key, value }] of over.entries) {
+    const below = base.entries.get(name);
+    entries.set(name, {
+      key,
+      value: below === undefined ? tagged(value, profile) : mergeProfile(below.value, value, profile),
+    });
+  }
+  return { ...base, entries };
+}
+
+function tagged(node: ConfigNode, profile: string): ConfigNode {
+  switch (node.kind) {
+    case "scalar":
+      return { ...node, profile };
+    case "list":
+      return { ...node, profile, items: node.items.map((item) => tagged(item, profile)) };
+    case "map":
+      return {
+        ...node,
+        profile,
+        entries: new Map(
+          [...node.entries].map(([name, { key, value }]) => [name, { key, value: tagged(value, profile) }]),
+        ),
+      };
+  }
+}
+
+function activatesItself(profile: ConfigNode, surroundings: ActivationSurroundings): boolean {
+  const activation = profile.kind === "map" ? profile.entries.get("activation")?.value : undefined;
+  return activation?.kind === "list" && activation.items.some((entry) => matches(entry, surroundings));
+}
+
+function matches(entry: ConfigNode, { lookup, context }: ActivationSurroundings): boolean {
+  if (entry.kind !== "map") return false;
+  const env = textOf(entry.entries.get("env"));
+  const pattern = textOf(entry.entries.get("context"));
+  if (env === undefined && pattern === undefined) return false;
+  return (
+    (env === undefined || matchesVariable(env, lookup)) &&
+    (pattern === undefined || (context !== undefined && wildcard(pattern).test(context)))
+  );
+}
+
+function matchesVariable(condition: string, lookup: Lookup): boolean {
+  const [, name = "", , value] = /^([^=]*)(=([^]*))?$/.exec(condition) ?? [];
+  const found = lookup(name)?.value;
+  return value === undefined ? found !== undefined && found !== "" : found === value;
+}
+
+function wildcard(pattern: string): RegExp {
+  return new RegExp(`^${pattern.split(/\*+/).map(escapeRegExp).join("[^]*")}$`);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+}
+
+function textOf(entry: MapEntry | undefined): string | undefined {
+  return entry?.value.kind === "scalar" && entry.value.unresolved !== true ? entry.value.text : undefined;
+}
+
+function unknownProfile(
+  name: string,
+  known: readonly string[],
+  { shown }: ActivationSurroundings,
+): DevloopError {
+  const meant = nearest(name, known);
+  return new DevloopError(
+    "CONFIG_INVALID",
+    `${shown} has no profile "${name}"${meant === undefined ? "" : ` — did you mean "${meant}"?`}`,
+    {
+      hint:
+        known.length === 0 ? "it declares no profiles" : `its profiles: ${known.map(printable).join(", ")}`,
+    },
+  );
+}

@@ -1,0 +1,274 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+
+// The messages of checks complete the sentence `<path>: "<value>" …`; validate.ts puts them together.
+
+/** A number of a TCP port. */
+const port = z.int().min(1).max(65_535);
+const text = z.string().min(1);
+const dnsLabel = z
+  .string()
+  .regex(
+    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+    'must be lower-case letters, digits and "-", at most 63, with a letter or digit at both ends',
+  );
+
+/**
+ * An image's name as it stands in the manifests: registry, port and path, without tag and digest.
+ * The parts follow the reference grammar of the OCI distribution project.
+ */
+const imageNamePattern =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
+const imageName = z
+  .string()
+  .superRefine((name, context) => {
+    const problem = imageNameProblem(name);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  })
+  .meta({ pattern: imageNamePattern.source });
+
+function imageNameProblem(name: string): string | undefined {
+  if (imageNamePattern.test(name)) return undefined;
+  if (name.includes("@")) return `carries a digest; name the image without it: ${name.replace(/@.*$/, "")}`;
+  const untagged = name.replace(/:[^:/]*$/, "");
+  if (untagged !== name && imageNamePattern.test(untagged)) {
+    return `carries a tag; name the image without it: ${untagged}`;
+  }
+  if (imageNamePattern.test(name.toLowerCase())) return `must be in lower case: ${name.toLowerCase()}`;
+  return "is not an image name; it looks like web or registry.example.com/team/web";
+}
+
+const clusterSchema = z
+  .strictObject({
+    provider: z
+      .enum(["auto", "kind", "k3d", "context"])
+      .default("auto")
+      .describe(
+        "How the cluster is found. auto: the current context when it is local, else the only kind or k3d cluster that runs.",
+      ),
+    name: text
+      .optional()
+      .describe("Name of the kind or k3d cluster, without the kind- or k3d- of its context."),
+    context: text.optional().describe("Name of the kubeconfig context; left out: the current one."),
+    namespace: dnsLabel
+      .optional()
+      .describe("Namespace for objects that name none; left out: the context's own."),
+    create: z
+      .boolean()
+      .default(false)
+      .describe("Make the cluster with the kind or k3d command when it is not there."),
+    allow: z
+      .array(text)
+      .default([])
+      .describe("Contexts that are not local and that devloop may work on all the same, by name."),
+  })
+  .describe("Where the project runs.");
+
+const imageSchema = z
+  .strictObject({
+    context: text.default(".").describe("Directory of the build context, relative to devloop.yaml."),
+    dockerfile: text
+      .default("Dockerfile")
+      .describe("The Dockerfile, relative to the context; it may lie outside (../Dockerfile)."),
+    target: text.optional().describe("Stage to build; left out: the last."),
+    args: z
+      .record(text, z.string())
+      .default({})
+      .describe("Build arguments: values of ARG in the Dockerfile. Not for secrets: they stay in the image."),
+    labels: z.record(text, z.string()).default({}).describe("Labels put on the image."),
+    network: text.optional().describe("Network of RUN steps: default, none or host."),
+    extraHosts: z
+      .array(z.string().regex(/^[^\s:]+:\S+$/, "must be host:ip"))
+      .default([])
+      .describe("host:ip entries for /etc/hosts of RUN steps."),
+    platform: z
+      .string()
+      .regex(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/, "must be os/arch or os/arch/variant, as in linux/arm64")
+      .optional()
+      .describe("Platform to build for, as in linux/arm64; left out: the cluster's."),
+    cacheFrom: z.array(text).default([]).describe("Images whose layers serve as a cache."),
+    noCache: z.boolean().default(false).describe("Build every step anew."),
+    pull: z.boolean().default(false).describe("Ask the registry for newer base images at every build."),
+    ignore: z
+      .array(text)
+      .default([])
+      .describe(
+        "Patterns in .dockerignore syntax, relative to the context, beside those of .dockerignore: such files neither rebuild nor travel.",
+      ),
+  })
+  .describe("One image to build.");
+
+const helmSchema = z
+  .strictObject({
+    chart: text.describe(
+      "Directory or archive of the chart, relative to devloop.yaml, or an oci:// address.",
+    ),
+    release: dnsLabel.describe("Name of the release."),
+    values: z.array(text).default([]).describe("Values files, relative to devloop.yaml; later ones win."),
+    set: z
+      .record(text, z.string())
+      .default({})
+      .describe("Single values, as helm --set takes them; they win over the files."),
+    namespace: dnsLabel.optional().describe("Namespace of the release; left out: cluster.namespace."),
+  })
+  .describe("A Helm chart, rendered with `helm template`.");
+
+const deployKinds = ["kustomize", "helm", "manifests"] as const;
+const deploySchema = z
+  .strictObject({
+    kustomize: text.optional().describe("Directory of a kustomization, relative to devloop.yaml."),
+    helm: helmSchema.optional(),
+    manifests: z
+      .union([text, z.array(text).min(1)])
+      .optional()
+      .describe("Pattern or patterns of manifest files, relative to devloop.yaml: k8s/**/*.yaml."),
+  })
+  .superRefine((entry, context) => {
+    requireOne(entry, deployKinds, context);
+  })
+  .meta({ minProperties: 1, maxProperties: 1 })
+  .describe("One thing to render and apply: kustomize, helm or manifests.");
+
+const forwardKinds = ["service", "deployment", "statefulset", "pod"] as const;
+const forwardSchema = z
+  .strictObject({
+    service: text.optional().describe("Name of the Service to forward to."),
+    deployment: text.optional().describe("Name of the Deployment to forward to."),
+    statefulset: text.optional().describe("Name of the StatefulSet to forward to."),
+    pod: text.optional().describe("Name of the Pod to forward to."),
+    local: port.optional().describe("Port on this machine; left out: the same number as remote."),
+    remote: z
+      .union([
+        port,
+        z
+          .string()
+          .regex(
+            /^(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/,
+            "is neither a port number nor a port's name",
+          ),
+      ])
+      .describe("The Service's port, or the container's for other kinds: a number or a port's name."),
+    namespace: dnsLabel.optional().describe("Namespace of the target; left out: the project's."),
+    host: text.default("127.0.0.1").describe("Address to listen on."),
+    strict: z
+      .boolean()
+      .default(false)
+      .describe("A local port in use is an error; otherwise the next free one is taken, and said."),
+  })
+  .superRefine((entry, context) => {
+    requireOne(entry, forwardKinds, context);
+    if (entry.local === undefined && typeof entry.remote === "string") {
+      context.addIssue({
+        code: "custom",
+        message: `"local" is missing: remote "${entry.remote}" is a name, so it gives no number`,
+      });
+    }
+  })
+  .meta({ oneOf: forwardKinds.map((kind) => ({ required: [kind] })) })
+  .describe("A port on this machine that leads to the cluster.");
+
+const limitsSchema = z
+  .strictObject({
+    builds: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("How many images are built at once; left out: the machine's cores, at most 4."),
+  })
+  .describe("How much may run at once.");
+
+const imagesSchema = z
+  .record(imageName, imageSchema)
+  .describe("Images to build, by the name that stands in the manifests.");
+const deploysSchema = z.array(deploySchema).describe("What is applied to the cluster, in this order.");
+const forwardsSchema = z.array(forwardSchema).describe("Ports on this machine that lead to the cluster.");
+
+const activationSchema = z
+  .strictObject({
+    env: z
+      .string()
+      .regex(/^[A-Za-z_]\w*(=[^]*)?$/, "must be NAME or NAME=value")
+      .optional()
+      .describe("NAME: the variable is set and not empty. NAME=value: it has this value."),
+    context: text.optional().describe("The kubeconfig context's name; * stands for any text: kind-*."),
+  })
+  .superRefine((entry, context) => {
+    if (entry.env === undefined && entry.context === undefined) {
+      context.addIssue({ code: "custom", message: "needs env or context" });
+    }
+  })
+  .meta({ minProperties: 1 })
+  .describe("Active when all that is given here matches.");
+
+/** One profile: sections that are merged over the rest while it is active. */
+const profileSchema = z
+  .strictObject({
+    activation: z
+      .array(activationSchema)
+      .optional()
+      .describe("Switches the profile on by itself when any entry matches."),
+    cluster: clusterSchema.optional(),
+    images: imagesSchema.optional(),
+    deploy: deploysSchema.optional(),
+    forwards: forwardsSchema.optional(),
+    limits: limitsSchema.optional(),
+  })
+  .describe("Merged over the rest while active: maps merge, lists and values replace.");
+
+const profileName = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]*$/, "must be letters, digits, and . _ - after the first");
+
+const sections = {
+  version: z.literal(1).describe("Version of this format."),
+  name: dnsLabel.describe("Name of the project: marks what it deploys."),
+  cluster: clusterSchema.prefault({}),
+  images: imagesSchema.default({}),
+  deploy: deploysSchema.default([]),
+  forwards: forwardsSchema.default([]),
+  limits: limitsSchema.prefault({}),
+};
+
+/** devloop.yaml as it is written, with its profiles. */
+export const fileSchema = z
+  .strictObject({
+    ...sections,
+    profiles: z.record(profileName, profileSchema).optional().describe("Variations, by name."),
+  })
+  .describe("The configuration of a devloop project.");
+
+/** What is left once the active profiles are merged: all defaults filled in. */
+export const configSchema = z.strictObject(sections).transform(({ limits, forwards, ...rest }) => ({
+  ...rest,
+  forwards: forwards.map(({ local, remote, namespace, host, strict, ...target }) => ({
+    ...target,
+    // A remote given by name comes with a local port: forwardSchema sees to it.
+    local: local ?? (typeof remote === "number" ? remote : 0),
+    remote,
+    namespace,
+    host,
+    strict,
+  })),
+  limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
+}));
+
+/** The merged and validated configuration. */
+export type Config = z.output<typeof configSchema>;
+export type ForwardConfig = Config["forwards"][number];
+
+function requireOne(
+  entry: Readonly<Record<string, unknown>>,
+  kinds: readonly string[],
+  context: z.core.$RefinementCtx,
+): void {
+  const given = kinds.filter((kind) => entry[kind] !== undefined);
+  if (given.length === 1) return;
+  const list = `${kinds.slice(0, -1).join(", ")} or ${kinds.at(-1) ?? ""}`;
+  context.addIssue({
+    code: "custom",
+    message:
+      given.length === 0
+        ? `needs one of ${list}`
+        : `has ${given.join(" and ")}; only one of ${list} can stand in an entry`,
+  });
+}

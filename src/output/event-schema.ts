@@ -1,0 +1,245 @@
+import { z } from "zod";
+
+/**
+ * What `--output json` prints, one object a line. This is public: within version 1, fields and types of events are
+ * added, never changed or removed, so a reader passes over what it does not know. docs/events.md tells it in words.
+ */
+const head = { v: z.literal(1), time: z.iso.datetime().describe("when it happened, in UTC") };
+const event = <T extends string, S extends z.ZodRawShape>(type: T, fields: S) =>
+  z.strictObject({ ...head, type: z.literal(type), ...fields });
+
+const text = z.string();
+const count = z.int().nonnegative();
+const time = z.iso.datetime();
+
+const failure = z.strictObject({
+  code: text.describe("a stable word: see docs/errors.md"),
+  message: text,
+  hint: text.optional().describe("what to do now"),
+  detail: text.optional().describe("further lines, such as a tool's own output"),
+});
+
+const taskKind = z.enum(["build", "load", "render", "deploy", "prune"]);
+/** Which attempt of which task. */
+const attempt = { id: text.describe("`build:monitor-agent`"), attempt: count };
+
+const project = z.strictObject({
+  name: text,
+  root: text.describe("absolute path of the directory that holds devloop.yaml"),
+  cluster: z.strictObject({
+    provider: z.enum(["auto", "kind", "k3d", "context"]),
+    name: text.optional(),
+    context: text.optional(),
+    namespace: text.optional(),
+  }),
+  images: z.array(
+    z.strictObject({
+      name: text,
+      context: text,
+      dockerfile: text,
+      target: text.optional(),
+      platform: text.optional(),
+      args: z.array(text).describe("names only: values may be secret"),
+    }),
+  ),
+  deploys: z.array(
+    z.strictObject({
+      id: text,
+      kind: z.enum(["kustomize", "helm", "manifests"]),
+      set: z.array(text).optional().describe("names of the Helm values set; their values may be secret"),
+    }),
+  ),
+  forwards: z.array(
+    z.strictObject({
+      id: text,
+      kind: z.enum(["service", "deployment", "statefulset", "pod"]),
+      name: text,
+      namespace: text.optional(),
+      host: text,
+      local: count,
+      remote: z.union([count, text]),
+    }),
+  ),
+  maxBuilds: count,
+});
+
+const output = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("build"),
+    ref: text,
+    imageId: text,
+    remembered: z.boolean().describe("an earlier session built it from the same inputs"),
+    cachedSteps: count,
+    steps: count,
+  }),
+  z.strictObject({
+    kind: z.literal("load"),
+    ref: text,
+    nodes: z.array(text).describe("nodes that have it now"),
+    present: z.array(text).describe("nodes that had it before"),
+    bytes: count.describe("bytes sent"),
+  }),
+  z.strictObject({
+    kind: z.literal("render"),
+    hash: text,
+    images: z.array(text),
+    names: z.array(text),
+    objects: count,
+  }),
+  z.strictObject({
+    kind: z.literal("deploy"),
+    created: count,
+    changed: count,
+    unchanged: count,
+    pruned: z.array(text),
+    replaced: z.array(text),
+    waiting: z.array(text),
+    workloads: z.array(
+      z.strictObject({
+        id: text,
+        kind: text,
+        namespace: text,
+        name: text,
+        uid: text,
+        generation: count,
+        images: z.array(text),
+      }),
+    ),
+  }),
+  z.strictObject({ kind: z.literal("prune"), pruned: z.array(text) }),
+]);
+
+const health = z.strictObject({
+  status: z.enum(["progressing", "ready", "failed", "gone"]),
+  generation: count,
+  ready: count,
+  desired: count,
+  restarts: count,
+  message: text,
+  cause: z
+    .strictObject({
+      reason: z.enum([
+        "ImagePull",
+        "CrashLoop",
+        "Probe",
+        "Unschedulable",
+        "Config",
+        "Exited",
+        "OutOfMemory",
+        "Deadline",
+        "Quota",
+        "Volume",
+        "Other",
+      ]),
+      message: text,
+      pod: text.optional(),
+      container: text.optional(),
+      lines: z.array(text).describe("the container's last lines"),
+    })
+    .optional(),
+  pods: z.array(
+    z.strictObject({
+      name: text,
+      phase: text,
+      ready: z.boolean(),
+      restarts: count,
+      node: text.optional(),
+      createdAt: time,
+      current: z.boolean(),
+      terminating: z.boolean(),
+    }),
+  ),
+  createdAt: time,
+});
+
+const forwardState = z.discriminatedUnion("status", [
+  z.strictObject({ status: z.literal("starting") }),
+  z.strictObject({
+    status: z.literal("listening"),
+    host: text,
+    port: count,
+    moved: z.boolean().describe("the port asked for was taken"),
+  }),
+  z.strictObject({ status: z.literal("failed"), failure }),
+]);
+
+const service = z.enum(["engine", "cluster"]);
+
+/** One line of `--output json`. */
+export const outputEvent = z.discriminatedUnion("type", [
+  event("session.started", { version: text, project }),
+  event("config.loaded", { project, files: z.array(text) }),
+  event("config.failed", { failure }),
+  event("cluster.connected", {
+    cluster: z.strictObject({
+      provider: z.enum(["kind", "k3d", "context"]),
+      context: text,
+      name: text,
+      namespace: text,
+      uid: text,
+      nodes: z.array(text),
+      registry: text.optional(),
+      platform: text,
+    }),
+  }),
+  event("service.up", { service }),
+  event("service.down", { service, failure }),
+  event("sources.changed", {
+    changes: z.array(
+      z.strictObject({
+        target: z.union([z.strictObject({ image: text }), z.strictObject({ deploy: text })]),
+        revision: text,
+        changed: z.array(text),
+        changedAt: time,
+        bases: z.array(text).optional(),
+      }),
+    ),
+  }),
+  event("task.started", {
+    ...attempt,
+    kind: taskKind,
+    subject: text.describe("the image or deploy"),
+    keyHash: text.describe("equal inputs have equal hashes"),
+  }),
+  event("task.progress", {
+    ...attempt,
+    progress: z.strictObject({ message: text, done: count.optional(), total: count.optional() }),
+  }),
+  event("task.output", { ...attempt, lines: z.array(text) }),
+  event("task.note", { ...attempt, message: text }),
+  event("task.superseded", attempt),
+  event("task.succeeded", { ...attempt, output }),
+  event("task.failed", { ...attempt, failure }),
+  event("task.cancelled", attempt),
+  event("task.due", { id: text }),
+  event("workload.changed", { id: text.describe("`Deployment/monitor-dev/monitor-agent`"), health }),
+  event("forward.changed", { id: text, state: forwardState, serving: z.boolean(), connections: count }),
+  event("trigger.requested", { image: text.optional(), deploy: text.optional() }),
+  event("loop.paused", {}),
+  event("loop.resumed", {}),
+  event("loop.ended", {
+    number: count,
+    outcome: z.enum(["ready", "failed"]),
+    durationMs: count.describe("from the first change to this moment"),
+    changed: z.array(text),
+  }),
+  event("log.line", {
+    workload: text,
+    pod: text,
+    container: text,
+    text,
+    previous: z.literal(true).optional().describe("from the container's last run before it crashed"),
+  }),
+  event("watch.problem", { failure }),
+  event("session.stopping", { reason: text }),
+]);
+export type OutputEvent = z.infer<typeof outputEvent>;
+
+/** The JSON Schema of one line: what schema/events.schema.json holds. */
+export function eventsJsonSchema(): object {
+  return {
+    title: "devloop events, version 1",
+    description: "One line of `devloop up --output json`. Pass over types and fields that you do not know.",
+    ...z.toJSONSchema(outputEvent),
+  };
+}

@@ -1,0 +1,218 @@
+import type { ForwardState, Hold, State, TaskId, TaskState, WorkloadState } from "../engine/model.js";
+import { taskId, taskState } from "../engine/tasks.js";
+import { bytes, count, duration } from "../lib/format.js";
+import { localUrl } from "../lib/local-url.js";
+import { shortName } from "../lib/short-name.js";
+import { unreachable } from "../lib/unreachable.js";
+import { describeHold } from "./describe-hold.js";
+
+/** What a row's sign and colour say; its word says the same. */
+export type Health = "good" | "busy" | "bad" | "waiting";
+
+/** A line of the table: one image, deploy, workload, or forward that belongs to no workload. */
+export interface Row {
+  readonly id: string;
+  readonly kind: "image" | "deploy" | "workload" | "forward";
+  /** Its key in the state. */
+  readonly subject: string;
+  readonly name: string;
+  readonly health: Health;
+  /** One word. */
+  readonly state: string;
+  /** When it came to be so, in ms since the epoch. */
+  readonly since?: number;
+  /** Of a workload: "1/1". */
+  readonly pods?: string;
+  readonly restarts?: number;
+  /** What it does or waits for, in one line. */
+  readonly text: string;
+  readonly urls: readonly string[];
+}
+
+/** Why a task waits; undefined when it does not. */
+export type HoldOf = (state: State, id: TaskId) => Hold | undefined;
+
+/** The table: images, deploys, workloads, then the forwards that lead to none of these. */
+export function screenRows(state: State, holdOf: HoldOf): readonly Row[] {
+  const forwards = Object.values(state.forwards);
+  const workloads = Object.values(state.workloads);
+  const names = new Set(workloads.map((workload) => workload.name));
+  return [
+    ...Object.keys(state.images).map((name) => imageRow(state, name, holdOf)),
+    ...Object.keys(state.deploys).map((id) => deployRow(state, id, holdOf)),
+    ...workloads.map((workload) =>
+      workloadRow(
+        workload,
+        forwards.filter((forward) => forward.spec.name === workload.name),
+      ),
+    ),
+    ...forwards.filter((forward) => !names.has(forward.spec.name)).map(forwardRow),
+  ];
+}
+
+/** What a row says of itself, without who it is. */
+type Saying = Pick<Row, "health" | "state" | "since" | "text">;
+
+function imageRow(state: State, name: string, holdOf: HoldOf): Row {
+  const build = taskState(state, taskId("build", name));
+  const load = taskState(state, taskId("load", name));
+  return {
+    id: `image:${name}`,
+    kind: "image",
+    subject: name,
+    name: shortName(name, Object.keys(state.images)),
+    urls: [],
+    ...(running(build, "building") ??
+      running(load, "loading") ??
+      waiting(state, build, holdOf) ??
+      failed(build, "failed") ??
+      failed(load, "failed") ??
+      waiting(state, load, holdOf) ??
+      builtSaying(build, load)),
+  };
+}
+
+function builtSaying(build: TaskState, load: TaskState): Saying {
+  const output = build.success?.output;
+  if (output?.kind !== "build" || !build.success) return nothingYet;
+  const moved = load.success?.output;
+  const loadedText = moved?.kind === "load" && moved.bytes > 0 ? `, ${bytes(moved.bytes)} loaded` : "";
+  const took =
+    build.last?.status === "succeeded" ? `in ${duration(build.last.endedAt - build.last.startedAt)}, ` : "";
+  return {
+    health: "good",
+    state: "built",
+    since: build.success.at,
+    text: output.remembered
+      ? "by an earlier session, from the same files"
+      : `${took}${output.cachedSteps} of ${count(output.steps, "step")} cached${loadedText}`,
+  };
+}
+
+function deployRow(state: State, id: string, holdOf: HoldOf): Row {
+  const render = taskState(state, taskId("render", id));
+  const deploy = taskState(state, taskId("deploy", id));
+  return {
+    id: `deploy:${id}`,
+    kind: "deploy",
+    subject: id,
+    name: Object.keys(state.deploys).length === 1 ? "deploy" : shortName(id, Object.keys(state.deploys)),
+    urls: [],
+    ...(running(render, "rendering") ??
+      running(deploy, "applying") ??
+      waiting(state, render, holdOf) ??
+      failed(render, "failed") ??
+      waiting(state, deploy, holdOf) ??
+      failed(deploy, "failed") ??
+      appliedSaying(deploy)),
+  };
+}
+
+function appliedSaying(deploy: TaskState): Saying {
+  const output = deploy.success?.output;
+  if (output?.kind !== "deploy" || !deploy.success) return nothingYet;
+  const parts = [
+    part(output.created, "created"),
+    part(output.changed, "changed"),
+    part(output.unchanged, "unchanged"),
+    part(output.pruned.length, "removed"),
+    part(output.replaced.length, "replaced"),
+    part(output.waiting.length, "waiting for an image"),
+  ];
+  const text = parts.filter((each) => each !== undefined).join(", ");
+  return { health: "good", state: "applied", since: deploy.success.at, text };
+}
+
+function workloadRow(workload: WorkloadState, forwards: readonly ForwardState[]): Row {
+  const { health } = workload;
+  const row = {
+    id: `workload:${workload.id}`,
+    kind: "workload",
+    subject: workload.id,
+    name: workload.name,
+    urls: forwards.flatMap(({ state }) => (state.status === "listening" ? [localUrl(state)] : [])),
+  } as const;
+  if (!health) return { ...row, health: "busy", state: "starting", text: "applied, nothing seen of it yet" };
+  const problem = forwards.map(({ state }) =>
+    state.status === "failed" ? state.failure.message : undefined,
+  );
+  return {
+    ...row,
+    ...healthWord(workload),
+    since: health.status === "ready" ? (workload.readyAt ?? health.createdAt) : health.createdAt,
+    pods: `${health.ready}/${health.desired}`,
+    restarts: health.restarts,
+    text: [health.cause?.message ?? (health.status === "ready" ? undefined : health.message), ...problem]
+      .filter((each) => each !== undefined)
+      .join("; "),
+  };
+}
+
+function healthWord({ health, expected }: WorkloadState): Pick<Row, "health" | "state"> {
+  if (!health) return { health: "busy", state: "starting" };
+  switch (health.status) {
+    case "ready":
+      return health.generation < expected
+        ? { health: "busy", state: "updating" }
+        : { health: "good", state: "ready" };
+    case "progressing":
+      return { health: "busy", state: "starting" };
+    case "failed":
+      return { health: "bad", state: "failing" };
+    case "gone":
+      return { health: "bad", state: "gone" };
+    default:
+      return unreachable(health.status);
+  }
+}
+
+function forwardRow({ spec, state, serving }: ForwardState): Row {
+  const row = {
+    id: `forward:${spec.id}`,
+    kind: "forward",
+    subject: spec.id,
+    name: spec.id,
+    urls: [],
+  } as const;
+  switch (state.status) {
+    case "starting":
+      return { ...row, health: "busy", state: "starting", text: "" };
+    case "listening":
+      return {
+        ...row,
+        urls: [localUrl(state)],
+        health: serving ? "good" : "waiting",
+        state: serving ? "serving" : "waiting",
+        text: serving ? "" : "waits for a pod that is ready",
+      };
+    case "failed":
+      return { ...row, health: "bad", state: "failed", text: state.failure.message };
+    default:
+      return unreachable(state);
+  }
+}
+
+const nothingYet: Saying = { health: "waiting", state: "waiting", text: "" };
+
+function running(task: TaskState, word: string): Saying | undefined {
+  if (!task.running) return undefined;
+  const { status, startedAt, progress } = task.running;
+  return status === "cancelling"
+    ? { health: "busy", state: "stopping", since: startedAt, text: "a newer change is here" }
+    : { health: "busy", state: word, since: startedAt, text: progress?.message ?? "" };
+}
+
+function waiting(state: State, task: TaskState, holdOf: HoldOf): Saying | undefined {
+  const hold = holdOf(state, task.id);
+  return hold && { health: "waiting", state: "waiting", text: describeHold(hold) };
+}
+
+function failed(task: TaskState, word: string): Saying | undefined {
+  if (task.last?.status !== "failed") return undefined;
+  const [text = ""] = task.last.failure.message.split("\n");
+  return { health: "bad", state: word, since: task.last.endedAt, text };
+}
+
+function part(amount: number, word: string): string | undefined {
+  return amount === 0 ? undefined : `${amount} ${word}`;
+}

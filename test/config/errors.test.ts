@@ -1,0 +1,430 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DevloopError } from "../../src/lib/errors.js";
+import { project, yaml } from "./project.js";
+
+describe("what is wrong with devloop.yaml is said with its place", () => {
+  const cases: readonly (readonly [what: string, text: string, message: string, hint?: string])[] = [
+    [
+      "unknown key with a near one",
+      yaml("imags:\n  web: {}\n"),
+      'devloop.yaml:3:1 unknown key "imags" — did you mean "images"?',
+    ],
+    [
+      "unknown key with none near",
+      yaml("limits:\n  volumes: 3\n"),
+      'devloop.yaml:4:3 unknown key "volumes" in limits',
+      "valid keys here: builds",
+    ],
+    [
+      "key of another level",
+      yaml("images:\n  web: { targt: x }\n"),
+      'devloop.yaml:4:10 unknown key "targt" — did you mean "target"?',
+    ],
+    [
+      "keys of later releases",
+      yaml("images:\n  web:\n    secrets: []\n"),
+      'devloop.yaml:5:5 unknown key "secrets" in images.web',
+      "valid keys here: context, dockerfile, target, args, labels, network, extraHosts, platform, cacheFrom, noCache, pull, ignore",
+    ],
+    [
+      "text for a number",
+      yaml("forwards:\n  - service: web\n    local: abc\n    remote: 80\n"),
+      'devloop.yaml:5:12 forwards[0].local: expected a number, got text "abc"',
+    ],
+    [
+      "quoted number",
+      yaml('limits: { builds: "2" }\n'),
+      'devloop.yaml:3:19 limits.builds: expected a number, got text "2"',
+      "a number stands without quotes",
+    ],
+    [
+      "quoted number where a name may stand",
+      yaml('forwards: [{ service: web, local: 1, remote: "80" }]\n'),
+      'devloop.yaml:3:46 forwards[0].remote: "80" is neither a port number nor a port\'s name',
+      "a number stands without quotes",
+    ],
+    [
+      "broken number",
+      yaml("limits: { builds: 1.5 }\n"),
+      "devloop.yaml:3:19 limits.builds: expected a whole number, got the number 1.5",
+    ],
+    [
+      "number too small",
+      yaml("limits: { builds: 0 }\n"),
+      "devloop.yaml:3:19 limits.builds: 0 must be at least 1",
+    ],
+    [
+      "number too big",
+      yaml("forwards: [{ service: web, remote: 70000 }]\n"),
+      "devloop.yaml:3:36 forwards[0].remote: 70000 must be at most 65535",
+    ],
+    [
+      "text for a boolean",
+      yaml('cluster: { create: "yes" }\n'),
+      'devloop.yaml:3:20 cluster.create: expected true or false, got text "yes"',
+    ],
+    [
+      "list for text",
+      yaml("images:\n  web: { context: [a] }\n"),
+      "devloop.yaml:4:19 images.web.context: expected text, got a list",
+    ],
+    [
+      "map for a list",
+      yaml("deploy:\n  kustomize: k8s\n"),
+      "devloop.yaml:4:3 deploy: expected a list, got a map",
+    ],
+    [
+      "text for a map",
+      yaml("images: web\n"),
+      'devloop.yaml:3:9 images: expected a map of keys, got text "web"',
+    ],
+    [
+      "nothing for text",
+      yaml("images:\n  web:\n    target:\n"),
+      "devloop.yaml:5:5 images.web.target: expected text, got nothing",
+      "give it a value, or take the key away",
+    ],
+    [
+      "empty text",
+      yaml('images: { web: { context: "" } }\n'),
+      "devloop.yaml:3:27 images.web.context: must not be empty",
+    ],
+    ["missing key", "version: 1\nimages: {}\n", 'devloop.yaml:1:1 "name" is missing'],
+    [
+      "missing version",
+      "name: demo\n",
+      'devloop.yaml:1:1 "version" is missing',
+      "begin the file with: version: 1",
+    ],
+    [
+      "missing key of an entry",
+      yaml("forwards:\n  - service: web\n"),
+      'devloop.yaml:4:5 forwards[0]: "remote" is missing',
+    ],
+    [
+      "missing local beside a name",
+      yaml("forwards:\n  - { service: web, remote: http }\n"),
+      'devloop.yaml:4:5 forwards[0]: "local" is missing: remote "http" is a name, so it gives no number',
+    ],
+    [
+      "other version",
+      "version: 2\nname: demo\n",
+      "devloop.yaml:1:10 version: expected 1, got the number 2",
+      "this devloop reads version 1 of the format",
+    ],
+    [
+      "invalid choice with a near one",
+      yaml("cluster: { provider: knid }\n"),
+      'devloop.yaml:3:22 cluster.provider: "knid" is not one of auto, kind, k3d, context — did you mean "kind"?',
+    ],
+    [
+      "invalid choice",
+      yaml("cluster: { provider: docker }\n"),
+      'devloop.yaml:3:22 cluster.provider: "docker" is not one of auto, kind, k3d, context',
+    ],
+    [
+      "choice of another type",
+      yaml("cluster: { provider: [kind] }\n"),
+      "devloop.yaml:3:22 cluster.provider: expected one of auto, kind, k3d, context; got a list",
+    ],
+    [
+      "project name",
+      "version: 1\nname: My App\n",
+      'devloop.yaml:2:7 name: "My App" must be lower-case letters, digits and "-", at most 63, with a letter or digit at both ends',
+    ],
+    [
+      "image with a tag",
+      yaml("images:\n  web:latest: {}\n"),
+      'devloop.yaml:4:3 images: "web:latest" carries a tag; name the image without it: web',
+    ],
+    [
+      "image with a digest",
+      yaml("images:\n  web@sha256:00: {}\n"),
+      'devloop.yaml:4:3 images: "web@sha256:00" carries a digest; name the image without it: web',
+    ],
+    [
+      "image in upper case",
+      yaml("images:\n  Web: {}\n"),
+      'devloop.yaml:4:3 images: "Web" must be in lower case: web',
+    ],
+    [
+      "image that is no name",
+      yaml('images:\n  "a b": {}\n'),
+      'devloop.yaml:4:3 images: "a b" is not an image name; it looks like web or registry.example.com/team/web',
+    ],
+    [
+      "deploy entry of two kinds",
+      yaml("deploy:\n  - kustomize: k8s\n    manifests: x.yaml\n"),
+      "devloop.yaml:4:5 deploy[0]: has kustomize and manifests; only one of kustomize, helm or manifests can stand in an entry",
+    ],
+    [
+      "deploy entry of no kind",
+      yaml("deploy:\n  - {}\n"),
+      "devloop.yaml:4:5 deploy[0]: needs one of kustomize, helm or manifests",
+    ],
+    [
+      "manifests of another type",
+      yaml("deploy:\n  - manifests: 3\n  - manifests: {}\n"),
+      "devloop.yaml:5:16 deploy[1].manifests: expected text or a list, got a map",
+    ],
+    [
+      "forward to nothing",
+      yaml("forwards:\n  - remote: 80\n"),
+      "devloop.yaml:4:5 forwards[0]: needs one of service, deployment, statefulset or pod",
+    ],
+    [
+      "the same forward twice",
+      yaml("forwards:\n  - { service: web, remote: 80 }\n  - { service: web, local: 81, remote: 80 }\n"),
+      "devloop.yaml:5:5 forwards[1]: forwards to service/web:80 a second time (first at line 4)",
+    ],
+    [
+      "a strict local port twice",
+      yaml(
+        "forwards:\n  - { service: web, remote: 80, strict: true }\n  - { service: api, local: 80, remote: 8080, host: 0.0.0.0 }\n",
+      ),
+      "devloop.yaml:5:5 forwards[1]: takes local port 80 a second time, and strict forbids another one (first at line 4)",
+    ],
+    [
+      "inside a profile that is not active",
+      yaml("profiles:\n  ci:\n    cluster: { provider: k3 }\n"),
+      'devloop.yaml:5:26 profiles.ci.cluster.provider: "k3" is not one of auto, kind, k3d, context — did you mean "k3d"?',
+    ],
+    [
+      "profile in a profile",
+      yaml("profiles:\n  ci:\n    profiles: {}\n"),
+      'devloop.yaml:5:5 unknown key "profiles" in profiles.ci',
+      "valid keys here: activation, cluster, images, deploy, forwards, limits",
+    ],
+    [
+      "activation by nothing",
+      yaml("profiles:\n  ci:\n    activation: [{}]\n"),
+      "devloop.yaml:5:18 profiles.ci.activation[0]: needs env or context",
+    ],
+    ["duplicate key", yaml("name: other\n"), 'devloop.yaml:3:1 the key "name" stands here twice'],
+    [
+      "duplicate key in another spelling",
+      yaml("images: { 1: {}, '1': {} }\n"),
+      'devloop.yaml:3:18 the key "1" stands here twice',
+    ],
+    ["tab", "version: 1\ncluster:\n\tname: x\n", "devloop.yaml:3:1 a tab cannot indent YAML; use spaces"],
+    ["two documents", yaml("---\na: 1\n"), "devloop.yaml:3:1 only one YAML document can stand in this file"],
+    ["unknown tag", yaml("cluster: !env { name: x }\n"), "devloop.yaml:3:10 unknown tag !env"],
+    [
+      "syntax",
+      yaml("cluster: { name: x\n"),
+      "devloop.yaml:4:1 is not valid YAML: flow map in block collection must be sufficiently indented and end with a }",
+    ],
+    [
+      "unquoted variable between braces",
+      yaml("cluster: { name: ${NAME} }\n"),
+      "devloop.yaml:3:19 is not valid YAML: a brace where none can stand",
+      'inside { } and [ ] a variable stands in quotes: "${NAME}"',
+    ],
+    ["unknown alias", yaml("cluster: *none\n"), "devloop.yaml:3:10 *none names no anchor above it"],
+    ["alias in itself", yaml("cluster: &c\n  name: *c\n"), "devloop.yaml:4:9 *c contains itself"],
+    ["merge of text", yaml("cluster:\n  <<: x\n"), "devloop.yaml:4:7 << takes a map or a list of maps"],
+    ["key that is a list", yaml("cluster:\n  [a]: x\n"), "devloop.yaml:4:3 a key must be plain text"],
+    ["__proto__", yaml("images:\n  __proto__: {}\n"), 'devloop.yaml:4:3 unknown key "__proto__"'],
+    [
+      "empty file",
+      "# nothing yet\n",
+      'devloop.yaml:1:1 "version" is missing',
+      "begin the file with: version: 1",
+    ],
+    ["list as file", "- a\n", "devloop.yaml:1:1 expected a map of keys, got a list"],
+  ];
+
+  it.each(cases.map(([what, text, message, hint]) => ({ what, text, message, hint })))(
+    "$what",
+    async ({ text, message, hint }) => {
+      await using demo = await project(text);
+      const failure = await demo.failure();
+      expect(failure.code).toBe("CONFIG_INVALID");
+      expect(failure.message).toBe(message);
+      if (hint !== undefined) expect(failure.hint).toBe(hint);
+    },
+  );
+
+  it("all problems come in one error, in the file's order, each with its line and a caret", async () => {
+    await using demo = await project(
+      yaml(
+        "imags: {}\ncluster:\n\n  provider: knd\nlimits: { builds: ${N} }\n".replace(
+          "{ builds: ${N} }",
+          '{ builds: "${N}" }',
+        ),
+      ),
+    );
+    const failure = await demo.failure();
+    expect(failure.message).toBe('devloop.yaml:3:1 unknown key "imags" — did you mean "images"?');
+    expect(failure.detail).toBe(
+      [
+        "  3 | imags: {}",
+        "    | ^^^^^",
+        "",
+        'devloop.yaml:6:13 cluster.provider: "knd" is not one of auto, kind, k3d, context — did you mean "kind"?',
+        "  6 |   provider: knd",
+        "    |             ^^^",
+        "",
+        "devloop.yaml:7:20 N is not set",
+        '  7 | limits: { builds: "${N}" }',
+        "    |                    ^^^^",
+        "  set it in the environment or in .env, or give a default: ${N:-value}",
+      ].join("\n"),
+    );
+  });
+
+  it("of very many problems the first are shown and the rest counted", async () => {
+    const keys = Array.from({ length: 33 }, (_, index) => `k${index}q: 1\n`).join("");
+    await using demo = await project(yaml(keys));
+    expect((await demo.failure()).detail).toMatch(/\n\nand 13 more$/);
+  });
+
+  it("an alias bomb is refused", async () => {
+    const levels = Array.from({ length: 12 }, (_, level) => {
+      const below = level === 0 ? "x" : `*a${level - 1}`;
+      return `  - &a${level} [${Array.from({ length: 10 }, () => below).join(", ")}]\n`;
+    });
+    await using demo = await project(yaml(`deploy:\n${levels.join("")}`));
+    expect((await demo.failure()).message).toMatch(
+      /^devloop\.yaml:\d+:\d+ is repeated too often: aliases add more than 10000 values to this file$/,
+    );
+  });
+
+  it.each([
+    ["brackets", `deploy: ${"[".repeat(100)}${"]".repeat(100)}\n`],
+    ["very many brackets", `deploy: ${"[".repeat(20_000)}${"]".repeat(20_000)}\n`],
+    ["brackets left open", `deploy: ${"[".repeat(20_000)}`],
+    ["lists", `deploy:\n${"- ".repeat(20_000)}x\n`],
+    ["keys", `deploy:\n  ${"? ".repeat(20_000)}x\n`],
+    [
+      "aliases",
+      `deploy:\n${Array.from({ length: 70 }, (_, i) => `- &a${i} [${i === 0 ? "" : `*a${i - 1}`}]\n`).join("")}`,
+    ],
+  ])("nesting beyond all reason is refused: %s", async (_what, text) => {
+    await using demo = await project(yaml(text));
+    expect((await demo.failure()).message).toMatch(/is nested deeper than 64 levels$/);
+  });
+
+  it("a secret's value does not stand in a message", async () => {
+    await using demo = await project(yaml("limits:\n  builds: ${API_TOKEN}\n"));
+    const failure = await demo.failure({ env: { API_TOKEN: "hunter2" } });
+    expect(failure.message).toBe("devloop.yaml:4:11 limits.builds: expected a number, got text (hidden)");
+    expect(failure.detail).not.toContain("hunter2");
+  });
+
+  it("control characters of the file do not reach the terminal", async () => {
+    await using demo = await project(yaml('cluster: { "\\e[2J": "a\u001b[2J" }\n'));
+    const { message, detail } = await demo.failure();
+    expect(`${message}${detail ?? ""}`).not.toContain("\u001b");
+  });
+});
+
+describe("finding the file", () => {
+  it("is found in a directory above, .yaml before .yml, and messages name it from where the user stands", async () => {
+    await using demo = await project({ "devloop.yaml": yaml("imags: {}"), "devloop.yml": yaml("") });
+    const cwd = join(demo.directory, "a/b");
+    await mkdir(cwd, { recursive: true });
+    expect((await demo.failure({ cwd })).message).toMatch(/^\.\.\/\.\.\/devloop\.yaml:3:1 /);
+    const { file, files } = await demo.load({ file: "../../devloop.yml", cwd });
+    expect(file).toBe(join(demo.directory, "devloop.yml"));
+    expect(files).toEqual([file, join(demo.directory, ".env")]);
+  });
+
+  it("none at all is CONFIG_NOT_FOUND with what to do", async () => {
+    await using demo = await project({});
+    const missing = await demo.failure({ file: "other.yaml" });
+    expect([missing.code, missing.message]).toEqual(["CONFIG_NOT_FOUND", "there is no file other.yaml"]);
+    const none = await demo.failure();
+    expect([none.code, none.message, none.hint]).toEqual([
+      "CONFIG_NOT_FOUND",
+      "there is no devloop.yaml here or in any directory above",
+      "go to a project that has one, or name it with --file",
+    ]);
+  });
+
+  it("a directory called .env is left alone", async () => {
+    await using demo = await project({ "devloop.yaml": yaml(""), ".env/bin/python": "" });
+    expect((await demo.load()).config.name).toBe("demo");
+  });
+});
+
+describe("whatever stands in the file", () => {
+  const words = [
+    "version: 1",
+    "name: x",
+    "images:",
+    "web",
+    "deploy",
+    "- ",
+    "  ",
+    "\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "${X}",
+    "${X:-",
+    "$$",
+    "'",
+    '"',
+    "|",
+    ">",
+    "#",
+    "!!str ",
+    "? ",
+    "%YAML 1.1",
+    "---",
+    "\t",
+    "~",
+    "3",
+    "true",
+    "forwards",
+    "remote: 80",
+    "profiles:",
+    "ci:",
+    "\u0000",
+    "é",
+  ];
+  const yamlish = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(fc.constantFrom(...words), { maxLength: 40 }).map((parts) => parts.join("")),
+    fc.json().map((json) => yaml(`images: ${json}`)),
+    fc
+      .dictionary(
+        fc.constantFrom(
+          "version",
+          "name",
+          "images",
+          "deploy",
+          "forwards",
+          "cluster",
+          "limits",
+          "profiles",
+          "x",
+        ),
+        fc.jsonValue(),
+      )
+      .map((value) => JSON.stringify(value)),
+  );
+
+  it("loading ends well or with a DevloopError", { timeout: 120_000 }, async () => {
+    await using demo = await project("");
+    await fc.assert(
+      fc.asyncProperty(yamlish, async (text) => {
+        await writeFile(join(demo.directory, "devloop.yaml"), text);
+        await demo.load().catch((error: unknown) => {
+          if (!(error instanceof DevloopError)) throw error;
+          expect(error.code).toBe("CONFIG_INVALID");
+        });
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
