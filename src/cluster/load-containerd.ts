@@ -37,7 +37,7 @@ tries=0
 while listing=$(list "$1" "$2") || exit; do
   case $listing in *"$2"*) break ;; esac
   tries=$((tries + 1))
-  [ $tries -lt 20 ] || break
+  [ $tries -lt 10 ] || break
   sleep 0.05
 done
 printf '%s\\n' "$listing"

@@ -60,11 +60,13 @@ function apply(state: State, event: Event): State {
       return sourcesChanged(state, event.changes);
     case "task.started": {
       const { id, key, attempt } = event.task;
-      return withTask(state, id, (task) => ({
+      const next = withTask(state, id, (task) => ({
         ...task,
         attempts: attempt,
         running: { status: "running", key, attempt, startedAt: event.at },
       }));
+      // Work that no edit of a file asked for, such as after an edit of devloop.yaml, is a loop of its own.
+      return openLoop(next, event.at, []);
     }
     case "task.progress":
       return withRunning(state, event, (task, running) => ({

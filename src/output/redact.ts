@@ -1,9 +1,9 @@
 /** Hides secret values in text that is about to be shown. */
 export interface Redactor {
   /** Values to hide from now on. Those shorter than 5 characters are left out: they would hide half of every text. */
-  add(values: Iterable<string>): void;
+  readonly add: (values: Iterable<string>) => void;
   /** The text with each value replaced by `(hidden)`, in plain, JSON-escaped, base64 and URL-encoded form. */
-  redact(text: string): string;
+  readonly redact: (text: string) => string;
 }
 
 const shortest = 5;

@@ -58,14 +58,14 @@ export function startUi(options: UiOptions): Ui {
       maxFps: 1000 / frameMs,
     },
   );
+  // Asked for at once: Ink settles only promises that were asked for before it exits.
+  const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(() => {
+    stdout.off("resize", onResize);
+  });
+  // Whoever awaits it hears of a failure; an unmount without anyone waiting must not end the process.
+  exited.catch(() => undefined);
   return {
-    waitUntilExit: async () => {
-      try {
-        await instance.waitUntilExit();
-      } finally {
-        stdout.off("resize", onResize);
-      }
-    },
+    waitUntilExit: () => exited,
     unmount: () => {
       stdout.off("resize", onResize);
       instance.unmount();

@@ -113,7 +113,7 @@ describe("over any schedule of edits, failures and cancellations", () => {
           else if (each.do === "pause") await dispatch({ type: "loop.paused" });
           else if (each.do === "resume") await dispatch({ type: "loop.resumed" });
           else if (each.do === "recover") await recover();
-          else await finish(each.do, each.pick);
+          else if ("pick" in each) await finish(each.do, each.pick);
           expect(new Set(hand.calls.map((call) => call.task.id)).size).toBe(hand.calls.length);
           expect(hand.calls.filter((call) => call.task.input.kind === "build").length).toBeLessThanOrEqual(2);
         }

@@ -284,5 +284,5 @@ describe("the screen", () => {
 
 /** Columns that a line takes: the test's own wide characters count double. */
 function width(line: string): number {
-  return [...line].reduce((sum, character) => sum + (/[\u3000-\u9fff]/.test(character) ? 2 : 1), 0);
+  return line.length + (line.match(/[\u3000-\u9fff]/g)?.length ?? 0);
 }

@@ -71,13 +71,15 @@ export function startForward(kube: Kube, spec: ForwardSpec, options: ForwardOpti
     });
   });
 
+  const stopped = (): boolean => signal.aborted;
   async function bind(): Promise<void> {
-    while (!signal.aborted) {
+    while (!stopped()) {
       try {
-        const port = await listenNear(server, spec);
+        const port = await listenNear(server, spec, signal);
         bound = { status: "listening", host: spec.host, port, moved: port !== spec.local };
         return;
       } catch (error) {
+        if (stopped()) return;
         bound = { status: "failed", failure: await bindFailure(spec, error) };
       }
       tell();
@@ -123,12 +125,12 @@ function portFailure(
 }
 
 /** Listens on the wished port or, unless that is strict, on the next free one above. Returns the port. */
-async function listenNear(server: Server, spec: ForwardSpec): Promise<number> {
+async function listenNear(server: Server, spec: ForwardSpec, signal: AbortSignal): Promise<number> {
   const last = spec.strict ? spec.local : Math.min(65_535, spec.local + portRange);
   let first: unknown;
   for (let port = spec.local; port <= last; port += 1) {
     try {
-      await listen(server, spec.host, port);
+      await listen(server, spec.host, port, signal);
       const address = server.address();
       return typeof address === "object" && address ? address.port : port;
     } catch (error) {
@@ -139,9 +141,10 @@ async function listenNear(server: Server, spec: ForwardSpec): Promise<number> {
   throw first;
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server, host: string, port: number, signal: AbortSignal): Promise<void> {
   server.listen({ host, port, exclusive: true });
-  await once(server, "listening");
+  // Closing a server that is about to listen tells nobody.
+  await once(server, "listening", { signal });
   // Running out of file descriptors refuses one connection; it must not end the program.
   server.on("error", () => undefined);
 }

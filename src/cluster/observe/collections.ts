@@ -151,13 +151,14 @@ async function findPath(
   onState: (state: "up" | "down", error?: unknown) => void,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  while (!signal.aborted) {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     try {
       const path = await collectionPath(kube, kind, namespace, { signal });
       onState("up");
       if (path !== undefined) return path;
     } catch (error) {
-      if (signal.aborted) return undefined;
+      if (stopped()) return undefined;
       onState("down", error);
     }
     await delay(lookAgainMs, undefined, { signal }).catch(() => undefined);

@@ -65,7 +65,8 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
     return cursor !== before;
   };
 
-  while (!signal.aborted) {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     const now = view();
     if (!now) return;
     try {
@@ -103,7 +104,7 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
       if (run.ended || (after?.id === run.id && after.ended && !uncertain)) finished.add(run.id);
       else if (after?.id === run.id) uncertain = true;
     } catch (error) {
-      if (signal.aborted) return;
+      if (stopped()) return;
       failures += 1;
       uncertain = true;
       // Not started yet, or gone between two looks: the status will say.

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as delay } from "node:timers/promises";
+import { DevloopError } from "../../lib/errors.js";
 import { type Kube, type KubeObject, KubeStatusError } from "../kube.js";
 
 export type ChangeType = "ADDED" | "MODIFIED" | "DELETED";
@@ -37,7 +38,8 @@ export async function reflect(kube: Kube, options: ReflectOptions): Promise<void
     onState?.(next, error);
   };
 
-  while (!signal.aborted) {
+  const stopped = (): boolean => signal.aborted;
+  while (!stopped()) {
     try {
       if (version === undefined) {
         const list = await listAll(kube, path, signal);
@@ -55,7 +57,7 @@ export async function reflect(kube: Kube, options: ReflectOptions): Promise<void
       failures += 1;
       if (failures > 1) await delay(backoff(failures - 1, first, most), undefined, { signal });
     } catch (error) {
-      if (signal.aborted) return;
+      if (stopped()) return;
       failures += 1;
       if (error instanceof KubeStatusError) {
         // 410, or a point that this server has not reached (it was restored): what is known is no longer a start.
@@ -67,7 +69,8 @@ export async function reflect(kube: Kube, options: ReflectOptions): Promise<void
           onSync([]);
           turn("up");
         } else turn("down", error);
-      } else turn("down", error);
+      } else if (error instanceof DevloopError) turn("down", error);
+      // Else a watch was cut off: whether the server is down shows when it is opened again.
       await delay(backoff(failures, first, most), undefined, { signal }).catch(() => undefined);
     }
   }

@@ -25,41 +25,69 @@ const replicaSet = (revision: number, available: number): Controller =>
     status: { availableReplicas: available },
   });
 const ofRevision = (name: string, revision: number, status: Record<string, unknown> = {}): Pod =>
-  pod(name, { status, metadata: { ownerReferences: [{ kind: "ReplicaSet", name: `web-${revision}`, uid: `rs-${revision}` }] } });
+  pod(name, {
+    status,
+    metadata: { ownerReferences: [{ kind: "ReplicaSet", name: `web-${revision}`, uid: `rs-${revision}` }] },
+  });
 const deployment = (spec: object, status: object): Controller => controller("Deployment", { spec, status });
 
 describe("assess", () => {
   it("a deployment is ready when the newest ReplicaSet's pods are available", () => {
-    const found = health(deployment({ replicas: 1 }, { observedGeneration: 2, updatedReplicas: 1, availableReplicas: 2 }), {
-      pods: [ofRevision("old", 1), ofRevision("new", 2)],
-      replicaSets: [replicaSet(1, 1), replicaSet(2, 1)],
-    });
+    const found = health(
+      deployment({ replicas: 1 }, { observedGeneration: 2, updatedReplicas: 1, availableReplicas: 2 }),
+      {
+        pods: [ofRevision("old", 1), ofRevision("new", 2)],
+        replicaSets: [replicaSet(1, 1), replicaSet(2, 1)],
+      },
+    );
     expect(found).toMatchObject({ status: "ready", ready: 1, desired: 1, generation: 2 });
-    expect(found.pods.map((entry) => [entry.name, entry.current])).toEqual([["old", false], ["new", true]]);
+    expect(found.pods.map((entry) => [entry.name, entry.current])).toEqual([
+      ["old", false],
+      ["new", true],
+    ]);
   });
 
   it("pods of the old revision neither make it ready nor fail it", () => {
-    const crashing = { ...unready, containerStatuses: [running({ ready: false, restartCount: 4, state: { terminated: { exitCode: 1 } } })] };
+    const crashing = {
+      ...unready,
+      containerStatuses: [running({ ready: false, restartCount: 4, state: { terminated: { exitCode: 1 } } })],
+    };
     const found = health(deployment({ replicas: 1 }, { observedGeneration: 2, updatedReplicas: 1 }), {
       pods: [ofRevision("old", 1, crashing), ofRevision("new", 2, { ...unready, containerStatuses: [] })],
       replicaSets: [replicaSet(1, 1), replicaSet(2, 0)],
     });
-    expect(found).toMatchObject({ status: "progressing", ready: 0, restarts: 0, message: "starting (creating containers)" });
+    expect(found).toMatchObject({
+      status: "progressing",
+      ready: 0,
+      restarts: 0,
+      message: "starting (creating containers)",
+    });
   });
 
   it("a generation that the controller has not seen is not ready, whatever the counts say", () => {
     const found = health(deployment({ replicas: 1 }, { observedGeneration: 1, updatedReplicas: 1 }), {
       replicaSets: [replicaSet(1, 1)],
     });
-    expect(found).toMatchObject({ status: "progressing", generation: 1, message: "waiting for its controller" });
+    expect(found).toMatchObject({
+      status: "progressing",
+      generation: 1,
+      message: "waiting for its controller",
+    });
   });
 
   it("scaled to 0 is ready", () => {
-    expect(health(deployment({ replicas: 0 }, { observedGeneration: 2 }))).toMatchObject({ status: "ready", message: "scaled to 0" });
+    expect(health(deployment({ replicas: 0 }, { observedGeneration: 2 }))).toMatchObject({
+      status: "ready",
+      message: "scaled to 0",
+    });
   });
 
   it("says how many pods are ready and what the next one waits for", () => {
-    const pulling = ofRevision("b", 2, { ...unready, phase: "Pending", containerStatuses: [running({ ready: false, state: { waiting: { reason: "ContainerCreating" } } })] });
+    const pulling = ofRevision("b", 2, {
+      ...unready,
+      phase: "Pending",
+      containerStatuses: [running({ ready: false, state: { waiting: { reason: "ContainerCreating" } } })],
+    });
     const found = health(deployment({ replicas: 2 }, { observedGeneration: 2, updatedReplicas: 2 }), {
       pods: [ofRevision("a", 2), pulling],
       replicaSets: [replicaSet(2, 1)],
@@ -70,34 +98,77 @@ describe("assess", () => {
 
   it("pods that a quota forbids", () => {
     const message = 'pods "web-2-x" is forbidden: exceeded quota: small, requested: pods=1';
-    const set = { ...replicaSet(2, 0), status: { conditions: [{ type: "ReplicaFailure", status: "True", message }] } };
+    const set = {
+      ...replicaSet(2, 0),
+      status: { conditions: [{ type: "ReplicaFailure", status: "True", message }] },
+    };
     const found = health(deployment({ replicas: 1 }, { observedGeneration: 2 }), { replicaSets: [set] });
-    expect(found).toMatchObject({ status: "failed", cause: { reason: "Quota", message: `its pods cannot be created: ${message}` } });
+    expect(found).toMatchObject({
+      status: "failed",
+      cause: { reason: "Quota", message: `its pods cannot be created: ${message}` },
+    });
   });
 
   it("a deadline is only the cause when there is no better one", () => {
-    const conditions = [{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: "timed out" }];
+    const conditions = [
+      { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: "timed out" },
+    ];
     const object = deployment({ replicas: 1 }, { observedGeneration: 2, conditions });
     expect(health(object, { replicaSets: [replicaSet(2, 0)] }).cause?.reason).toBe("Deadline");
-    const pulling = { ...unready, containerStatuses: [running({ ready: false, state: { waiting: { reason: "ErrImagePull", message: "not found" } } })] };
-    expect(health(object, { replicaSets: [replicaSet(2, 0)], pods: [ofRevision("a", 2, pulling)] }).cause?.reason).toBe("ImagePull");
+    const pulling = {
+      ...unready,
+      containerStatuses: [
+        running({ ready: false, state: { waiting: { reason: "ErrImagePull", message: "not found" } } }),
+      ],
+    };
+    expect(
+      health(object, { replicaSets: [replicaSet(2, 0)], pods: [ofRevision("a", 2, pulling)] }).cause?.reason,
+    ).toBe("ImagePull");
   });
 
   it("a stateful set counts the pods of its update revision", () => {
-    const object = controller("StatefulSet", { spec: { replicas: 2 }, status: { observedGeneration: 2, updateRevision: "web-b" } });
-    const labelled = (name: string, revision: string): Pod => pod(name, { metadata: { labels: { "controller-revision-hash": revision } } });
-    expect(health(object, { pods: [labelled("web-0", "web-a"), labelled("web-1", "web-b")] })).toMatchObject({ status: "progressing", ready: 1 });
-    expect(health(object, { pods: [labelled("web-0", "web-b"), labelled("web-1", "web-b")] }).status).toBe("ready");
+    const object = controller("StatefulSet", {
+      spec: { replicas: 2 },
+      status: { observedGeneration: 2, updateRevision: "web-b" },
+    });
+    const labelled = (name: string, revision: string): Pod =>
+      pod(name, { metadata: { labels: { "controller-revision-hash": revision } } });
+    expect(health(object, { pods: [labelled("web-0", "web-a"), labelled("web-1", "web-b")] })).toMatchObject({
+      status: "progressing",
+      ready: 1,
+    });
+    expect(health(object, { pods: [labelled("web-0", "web-b"), labelled("web-1", "web-b")] }).status).toBe(
+      "ready",
+    );
   });
 
   it("a job that tries again is progressing; one that gave up has its exit code", () => {
-    const exited = pod("web-1", { status: { phase: "Failed", ...unready, containerStatuses: [running({ ready: false, state: { terminated: { exitCode: 7 } } })] } });
+    const exited = pod("web-1", {
+      status: {
+        phase: "Failed",
+        ...unready,
+        containerStatuses: [running({ ready: false, state: { terminated: { exitCode: 7 } } })],
+      },
+    });
     const trying = controller("Job", { spec: { backoffLimit: 3 }, status: { failed: 1 } });
-    expect(health(trying, { pods: [exited] })).toMatchObject({ status: "progressing", message: "attempt 2: waiting for its pod" });
-    const failed = controller("Job", { status: { failed: 4, conditions: [{ type: "Failed", status: "True", message: "Job has reached the specified backoff limit" }] } });
+    expect(health(trying, { pods: [exited] })).toMatchObject({
+      status: "progressing",
+      message: "attempt 2: waiting for its pod",
+    });
+    const failed = controller("Job", {
+      status: {
+        failed: 4,
+        conditions: [
+          { type: "Failed", status: "True", message: "Job has reached the specified backoff limit" },
+        ],
+      },
+    });
     expect(health(failed, { pods: [exited] })).toMatchObject({
       status: "failed",
-      cause: { reason: "Exited", message: "the job failed after 4 attempts: container main exited with code 7" },
+      cause: {
+        reason: "Exited",
+        message: "the job failed after 4 attempts: container main exited with code 7",
+      },
     });
   });
 
@@ -106,7 +177,9 @@ describe("assess", () => {
     expect(health(claim("Bound")).status).toBe("ready");
     const first = health(claim("Pending"), { eventsOf: () => [event("WaitForFirstConsumer", "waiting")] });
     expect(first).toMatchObject({ status: "ready", message: "waits for its first pod" });
-    const broken = health(claim("Pending"), { eventsOf: () => [event("ProvisioningFailed", "no such class")] });
+    const broken = health(claim("Pending"), {
+      eventsOf: () => [event("ProvisioningFailed", "no such class")],
+    });
     expect(broken).toMatchObject({ status: "failed", cause: { reason: "Volume" } });
   });
 
@@ -115,15 +188,25 @@ describe("assess", () => {
     [[{ type: "Ready", status: "False", message: "syncing" }], "progressing"],
     [[{ type: "Ready", status: "True" }], "ready"],
     [[{ type: "Established", status: "True" }], "ready"],
-    [[{ type: "Ready", status: "False" }, { type: "Stalled", status: "True", message: "no permission" }], "failed"],
+    [
+      [
+        { type: "Ready", status: "False" },
+        { type: "Stalled", status: "True", message: "no permission" },
+      ],
+      "failed",
+    ],
   ])("another kind with conditions %j is %s", (conditions, status) => {
     expect(health(controller("Widget", { status: { conditions } })).status).toBe(status);
   });
 
   it("another kind whose controller is behind is progressing, also with the generation as text", () => {
     const conditions = [{ type: "Available", status: "True" }];
-    expect(health(controller("Rollout", { status: { observedGeneration: "1", conditions } })).status).toBe("progressing");
-    expect(health(controller("Rollout", { status: { observedGeneration: "2", conditions } })).status).toBe("ready");
+    expect(health(controller("Rollout", { status: { observedGeneration: "1", conditions } })).status).toBe(
+      "progressing",
+    );
+    expect(health(controller("Rollout", { status: { observedGeneration: "2", conditions } })).status).toBe(
+      "ready",
+    );
   });
 
   it("what is not there any more is gone", () => {

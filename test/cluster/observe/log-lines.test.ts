@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { advance, type LogCursor, sinceTime, skipDelivered } from "../../../src/cluster/observe/log-cursor.js";
+import {
+  advance,
+  type LogCursor,
+  sinceTime,
+  skipDelivered,
+} from "../../../src/cluster/observe/log-cursor.js";
 import { LineSplitter, longestLine, parseStamped } from "../../../src/cluster/observe/log-lines.js";
 
 describe("LineSplitter", () => {
@@ -25,7 +30,8 @@ describe("LineSplitter", () => {
 
   it("cuts a line that would fill memory, and goes on after it", () => {
     const splitter = new LineSplitter();
-    for (let sent = 0; sent < 3 * longestLine; sent += 1000) expect(splitter.push(Buffer.alloc(1000, "x"))).toEqual([]);
+    for (let sent = 0; sent < 3 * longestLine; sent += 1000)
+      expect(splitter.push(Buffer.alloc(1000, "x"))).toEqual([]);
     const [long, next] = splitter.push(Buffer.from("\nnext\r\n"));
     expect(long).toHaveLength(longestLine + " … (line cut)".length);
     expect(next).toBe("next");
@@ -40,7 +46,12 @@ describe("LineSplitter", () => {
 
 describe("parseStamped", () => {
   it("orders stamps whose zeros the kubelet left out, and stamps of other zones", () => {
-    const stamps = ["2026-01-01T10:00:00Z", "2026-01-01T10:00:00.09Z", "2026-01-01T12:00:00.1+02:00", "2026-01-01T10:00:00.123456789Z"];
+    const stamps = [
+      "2026-01-01T10:00:00Z",
+      "2026-01-01T10:00:00.09Z",
+      "2026-01-01T12:00:00.1+02:00",
+      "2026-01-01T10:00:00.123456789Z",
+    ];
     const parsed = stamps.map((stamp) => parseStamped(`${stamp} text`)!);
     expect(parsed.map((line) => line.stamp)).toEqual(parsed.map((line) => line.stamp).sort());
     expect(parsed.every((line) => line.text === "text" && line.second === parsed[0]!.second)).toBe(true);
@@ -97,6 +108,9 @@ describe("a cursor", () => {
   it("after a rotation nothing new is taken for old", () => {
     const line = (second: number, text: string) => parseStamped(`2026-01-01T10:00:0${second}.5Z ${text}`)!;
     const cursor = [line(1, "a"), line(1, "b")].reduce<LogCursor | undefined>(advance, undefined)!;
-    expect([line(2, "c"), line(2, "d")].filter(skipDelivered(cursor)).map((entry) => entry.text)).toEqual(["c", "d"]);
+    expect([line(2, "c"), line(2, "d")].filter(skipDelivered(cursor)).map((entry) => entry.text)).toEqual([
+      "c",
+      "d",
+    ]);
   });
 });

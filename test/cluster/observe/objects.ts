@@ -3,7 +3,11 @@ import type { Controller, KubeEvent, Pod } from "../../../src/cluster/observe/ob
 /** A running, ready pod with one container, as the API server would list it; `change` goes over its status. */
 export function pod(
   name: string,
-  { status = {}, container = {}, metadata = {} }: {
+  {
+    status = {},
+    container = {},
+    metadata = {},
+  }: {
     readonly status?: Record<string, unknown>;
     readonly container?: Record<string, unknown>;
     readonly metadata?: Record<string, unknown>;
@@ -68,7 +72,13 @@ export function controller(kind: string, fields: Partial<Controller> = {}): Cont
   return {
     apiVersion: "apps/v1",
     kind,
-    metadata: { name: "web", namespace: "dev", uid: "uid-web", generation: 2, creationTimestamp: "2026-01-01T09:00:00Z" },
+    metadata: {
+      name: "web",
+      namespace: "dev",
+      uid: "uid-web",
+      generation: 2,
+      creationTimestamp: "2026-01-01T09:00:00Z",
+    },
     ...fields,
   };
 }

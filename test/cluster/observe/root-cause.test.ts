@@ -8,14 +8,32 @@ function cause(subject: Pod, events: readonly KubeEvent[] = [], lines: readonly 
 }
 function waiting(reason: string, message: string, fields: Record<string, unknown> = {}): Pod {
   const state = { waiting: { reason, message } };
-  return pod("web-1", { status: { ...unready, containerStatuses: [running({ ready: false, state, ...fields })] } });
+  return pod("web-1", {
+    status: { ...unready, containerStatuses: [running({ ready: false, state, ...fields })] },
+  });
 }
-const crashed = { terminated: { exitCode: 1, reason: "Error", startedAt: "2026-01-01T10:00:00Z", finishedAt: "2026-01-01T10:00:20Z", containerID: "containerd://z" } };
+const crashed = {
+  terminated: {
+    exitCode: 1,
+    reason: "Error",
+    startedAt: "2026-01-01T10:00:00Z",
+    finishedAt: "2026-01-01T10:00:20Z",
+    containerID: "containerd://z",
+  },
+};
 
 describe("podCause", () => {
   it.each([
-    ["ErrImagePull", 'rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/web:1": not found', "not found"],
-    ["ErrImagePull", "pull access denied, repository does not exist or may require authorization", "no such image, or no access to it"],
+    [
+      "ErrImagePull",
+      'rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/web:1": not found',
+      "not found",
+    ],
+    [
+      "ErrImagePull",
+      "pull access denied, repository does not exist or may require authorization",
+      "no such image, or no access to it",
+    ],
     ["ErrImagePull", "dial tcp: lookup reg.local: no such host", "the registry's name cannot be resolved"],
     ["InvalidImageName", "couldn't parse image reference", "the name is not a valid image reference"],
   ])("%s says in short why: %s", (reason, message, why) => {
@@ -34,7 +52,11 @@ describe("podCause", () => {
   });
 
   it("a crash loop names the exit code and keeps the last lines", () => {
-    const found = cause(waiting("CrashLoopBackOff", "back-off", { restartCount: 3, lastState: crashed }), [], ["no db"]);
+    const found = cause(
+      waiting("CrashLoopBackOff", "back-off", { restartCount: 3, lastState: crashed }),
+      [],
+      ["no db"],
+    );
     expect(found).toMatchObject({
       reason: "CrashLoop",
       message: "container main exited with code 1, restarted 3 times",
@@ -44,15 +66,23 @@ describe("podCause", () => {
 
   it("a container that ran out of memory names its limit", () => {
     const lastState = { terminated: { ...crashed.terminated, exitCode: 137, reason: "OOMKilled" } };
-    const status = { ...unready, containerStatuses: [running({ ready: false, state: lastState, lastState: {} })] };
+    const status = {
+      ...unready,
+      containerStatuses: [running({ ready: false, state: lastState, lastState: {} })],
+    };
     const found = cause(pod("web-1", { status, container: { resources: { limits: { memory: "64Mi" } } } }));
-    expect(found).toMatchObject({ reason: "OutOfMemory", message: "container main ran out of memory (limit 64Mi)" });
+    expect(found).toMatchObject({
+      reason: "OutOfMemory",
+      message: "container main ran out of memory (limit 64Mi)",
+    });
   });
 
   it("137 without more is said to be a kill", () => {
     const state = { terminated: { ...crashed.terminated, exitCode: 137 } };
     const status = { ...unready, containerStatuses: [running({ ready: false, state })] };
-    expect(cause(pod("web-1", { status }))?.message).toBe("container main was killed (exit code 137, SIGKILL)");
+    expect(cause(pod("web-1", { status }))?.message).toBe(
+      "container main was killed (exit code 137, SIGKILL)",
+    );
   });
 
   it("a restarted container stays failed until it has run for a while, or its probe says ready", () => {
@@ -60,14 +90,20 @@ describe("podCause", () => {
     const without = pod("web-1", { status: { containerStatuses: [restarted] } });
     expect(cause(without, [], [], 2000)?.reason).toBe("CrashLoop");
     expect(cause(without, [], [], 11_000)).toBeUndefined();
-    const probed = pod("web-1", { status: { containerStatuses: [restarted] }, container: { readinessProbe: {} } });
+    const probed = pod("web-1", {
+      status: { containerStatuses: [restarted] },
+      container: { readinessProbe: {} },
+    });
     expect(cause(probed, [], [], 2000)).toBeUndefined();
   });
 
   it("a container killed by its liveness probe is a probe's matter, whatever its exit code", () => {
     const subject = waiting("CrashLoopBackOff", "back-off", { restartCount: 1, lastState: crashed });
     const found = cause(
-      pod("web-1", { status: subject.status!, container: { livenessProbe: { httpGet: { path: "/live", port: 80 } } } }),
+      pod("web-1", {
+        status: subject.status!,
+        container: { livenessProbe: { httpGet: { path: "/live", port: 80 } } },
+      }),
       [
         event("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500"),
         event("Killing", "Container main failed liveness probe, will be restarted"),
@@ -80,10 +116,18 @@ describe("podCause", () => {
   });
 
   describe("a failing readiness probe", () => {
-    const container = { readinessProbe: { httpGet: { path: "/health", port: 80 }, periodSeconds: 10, failureThreshold: 3 } };
-    const subject = pod("web-1", { status: { ...unready, containerStatuses: [running({ ready: false })] }, container });
+    const container = {
+      readinessProbe: { httpGet: { path: "/health", port: 80 }, periodSeconds: 10, failureThreshold: 3 },
+    };
+    const subject = pod("web-1", {
+      status: { ...unready, containerStatuses: [running({ ready: false })] },
+      container,
+    });
     const unhealthy = (count: number, at: string, message = "HTTP probe failed with statuscode: 503") =>
-      event("Unhealthy", `Readiness probe failed: ${message}`, { count, lastTimestamp: `2026-01-01T10:00:${at}Z` });
+      event("Unhealthy", `Readiness probe failed: ${message}`, {
+        count,
+        lastTimestamp: `2026-01-01T10:00:${at}Z`,
+      });
 
     it("is part of a normal start below its threshold", () => {
       expect(cause(subject, [unhealthy(2, "15")])).toBeUndefined();
@@ -95,7 +139,12 @@ describe("podCause", () => {
       });
     });
     it("is counted over all replies", () => {
-      expect(cause(subject, [unhealthy(2, "12", "dial tcp 10.0.0.1:80: connect: connection refused"), unhealthy(1, "25")])?.reason).toBe("Probe");
+      expect(
+        cause(subject, [
+          unhealthy(2, "12", "dial tcp 10.0.0.1:80: connect: connection refused"),
+          unhealthy(1, "25"),
+        ])?.reason,
+      ).toBe("Probe");
     });
     it("of the run before this one says nothing", () => {
       expect(cause(subject, [unhealthy(9, "00")])).toBeUndefined();
@@ -105,9 +154,15 @@ describe("podCause", () => {
   it("a pod that no node takes says why; one that waits for its volume is no failure", () => {
     const unscheduled = (message: string): Pod =>
       pod("web-1", {
-        status: { phase: "Pending", containerStatuses: [], conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }] },
+        status: {
+          phase: "Pending",
+          containerStatuses: [],
+          conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
+        },
       });
-    expect(cause(unscheduled("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available"))).toMatchObject({
+    expect(
+      cause(unscheduled("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available")),
+    ).toMatchObject({
       reason: "Unschedulable",
       message: "no node takes pod web-1: 0/1 nodes are available: 1 Insufficient cpu",
     });
@@ -119,7 +174,10 @@ describe("podCause", () => {
       reason: "Config",
       message: 'container main cannot be created: secret "db" not found',
     });
-    const mount = event("FailedMount", 'MountVolume.SetUp failed for volume "conf" : configmap "conf" not found');
+    const mount = event(
+      "FailedMount",
+      'MountVolume.SetUp failed for volume "conf" : configmap "conf" not found',
+    );
     expect(cause(waiting("ContainerCreating", ""), [mount])).toMatchObject({ reason: "Volume" });
   });
 

@@ -102,7 +102,7 @@ describe.skipIf(!kube && !process.env["CI"])("health on a real cluster", () => {
     expect(waiting.length).toBeGreaterThan(0);
   });
 
-  it("liveness kills, missing secrets, impossible requests and quotas each have their own words", async () => {
+  it("liveness kills, missing secrets, impossible requests and memory limits each have their own words", async () => {
     const live = {
       exec: { command: ["sh", "-c", "echo no disk; exit 1"] },
       periodSeconds: 1,

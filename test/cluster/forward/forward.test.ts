@@ -1,0 +1,111 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { describe, expect, it, vi } from "vitest";
+import { type ForwardOptions, startForward } from "../../../src/cluster/forward/forward.js";
+import { targetPort } from "../../../src/cluster/forward/target-port.js";
+import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
+import type { ForwardSpec, ForwardStatus } from "../../../src/engine/model.js";
+import { fakeApi } from "../observe/fake-api.js";
+
+const pod: PodTarget = { namespace: "dev", name: "web-1", uid: "1", namedPorts: { http: 8080 } };
+const spec: ForwardSpec = {
+  id: "service/web:80",
+  kind: "service",
+  name: "web",
+  host: "127.0.0.1",
+  local: 0,
+  remote: 80,
+  strict: false,
+};
+
+describe("the local port", () => {
+  async function taken(): Promise<{ server: Server; port: number }> {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return { server, port: (server.address() as AddressInfo).port };
+  }
+  async function forward(fields: Partial<ForwardSpec>, options: Partial<ForwardOptions> = {}) {
+    const api = await fakeApi((_url, response) => response.end());
+    const states: ForwardStatus[] = [];
+    const running = startForward(
+      api.kube,
+      { ...spec, ...fields },
+      {
+        pods: () => [],
+        podsChanged: () => () => undefined,
+        resolvePort: () => 8080,
+        onChange: (state) => states.push(state),
+        signal: new AbortController().signal,
+        retryMs: 20,
+        ...options,
+      },
+    );
+    return {
+      states,
+      async [Symbol.asyncDispose]() {
+        await running[Symbol.asyncDispose]();
+        await api[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  it("that is taken gives way to the next free one, and says so", async () => {
+    const { server, port } = await taken();
+    await using run = await forward({ local: port });
+    await vi.waitFor(() => {
+      expect(run.states.at(-1)).toMatchObject({ status: "listening", moved: true });
+    });
+    expect((run.states.at(-1) as { port: number }).port).toBeGreaterThan(port);
+    server.close();
+  });
+
+  it("that is taken and strict fails with the one who has it, and is bound once it is free", async () => {
+    const { server, port } = await taken();
+    await using run = await forward({ local: port, strict: true });
+    await vi.waitFor(() => {
+      expect(run.states.at(-1)).toMatchObject({ status: "failed", failure: { code: "PORT_TAKEN" } });
+    });
+    if (process.platform === "linux") {
+      const [failed] = run.states.filter((state) => state.status === "failed");
+      expect(failed?.failure.message).toContain(`(pid ${process.pid})`);
+    }
+    server.close();
+    await vi.waitFor(() => {
+      expect(run.states.at(-1)).toMatchObject({ status: "listening", port, moved: false });
+    });
+  });
+
+  it("a target without that port is said as soon as a pod is there", async () => {
+    const resolvePort = (target: PodTarget): number => targetPort(spec, target, undefined);
+    await using run = await forward({}, { pods: () => [pod], resolvePort });
+    await vi.waitFor(() => {
+      expect(run.states.at(-1)).toMatchObject({ failure: { message: "service web has no port 80" } });
+    });
+  });
+});
+
+describe("targetPort", () => {
+  const service = (ports: object[]) =>
+    ({ apiVersion: "v1", kind: "Service", metadata: { name: "web" }, spec: { ports } }) as never;
+  it.each([
+    ["number to number", 80, { port: 80, targetPort: 3000 }, 3000],
+    ["number to name", 80, { port: 80, targetPort: "http" }, 8080],
+    ["name to name", "web", { name: "web", port: 80, targetPort: "http" }, 8080],
+    ["without targetPort", 80, { port: 80 }, 80],
+  ])("goes through the Service's port: %s", (_name, remote, port, wanted) => {
+    expect(targetPort({ ...spec, remote }, pod, service([port]))).toBe(wanted);
+  });
+  it("names the ports there are when it finds none", () => {
+    expect(() => targetPort(spec, pod, service([{ name: "web", port: 8888 }]))).toThrow(
+      expect.objectContaining({ code: "FORWARD_FAILED", hint: "it has 8888 (web)" }),
+    );
+  });
+  it("of a deployment is the container's, by number or name", () => {
+    expect(targetPort({ ...spec, kind: "deployment", remote: 9000 }, pod, undefined)).toBe(9000);
+    expect(targetPort({ ...spec, kind: "deployment", remote: "http" }, pod, undefined)).toBe(8080);
+    expect(() => targetPort({ ...spec, kind: "deployment", remote: "grpc" }, pod, undefined)).toThrow(
+      "port named grpc",
+    );
+  });
+});

@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { promisify } from "node:util";
+import { KubeConfig } from "@kubernetes/client-node";
+import { openKube, type Kube, type KubeObject } from "../../src/cluster/kube.js";
+
+const run = promisify(execFile);
+
+/** A cluster of the tests' own: its kubeconfig's path, and the container that is its node. */
+export interface TestCluster {
+  readonly flavour: "kind" | "k3d";
+  readonly kubeconfig: string;
+  readonly node: string;
+}
+
+/** The kind-labelled and the k3d-labelled cluster, as the gate names them; undefined where there is none. */
+export const kind = find("kind", process.env["DEVLOOP_TEST_KUBECONFIG_KIND"]);
+export const k3d = find("k3d", process.env["DEVLOOP_TEST_KUBECONFIG_K3D"]);
+
+function find(flavour: "kind" | "k3d", kubeconfig: string | undefined): TestCluster | undefined {
+  if (kubeconfig === undefined || kubeconfig === "" || !existsSync(kubeconfig)) return undefined;
+  const context = load(kubeconfig).getCurrentContext();
+  const name = context.replace(/^(kind|k3d)-/, "");
+  return { flavour, kubeconfig, node: flavour === "kind" ? `${name}-control-plane` : `k3d-${name}-server-0` };
+}
+
+function load(kubeconfig: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfig);
+  return config;
+}
+
+/** The cluster that most tests use; they are left out where there is none, except on CI. */
+export function anyCluster(): TestCluster {
+  const cluster = kind ?? k3d;
+  if (!cluster)
+    throw new Error("no test cluster: DEVLOOP_TEST_KUBECONFIG_KIND or _K3D must name its kubeconfig");
+  return cluster;
+}
+
+const signal = new AbortController().signal;
+
+/** Asks a cluster for what the tests compare with. */
+export function api(cluster: TestCluster) {
+  const kube: Kube = openKube(load(cluster.kubeconfig));
+  const list = async (path: string): Promise<readonly KubeObject[]> =>
+    ((await kube.request(path, { signal })) as { items: KubeObject[] }).items;
+  return {
+    list,
+    get: async (path: string): Promise<KubeObject | undefined> =>
+      (await kube.request(path, { signal }).catch(() => undefined)) as KubeObject | undefined,
+    create: (path: string, body: unknown) => kube.request(path, { method: "POST", body, signal }),
+    remove: (path: string) => kube.request(path, { method: "DELETE", signal }).catch(() => undefined),
+    /** Pods that are not on their way out, with their uids. */
+    pods: async (namespace: string) =>
+      (await list(`/api/v1/namespaces/${namespace}/pods`)).filter(
+        (pod) => pod.metadata.deletionTimestamp === undefined,
+      ),
+  };
+}
+
+/** Runs a command on this machine and returns what it prints. */
+export async function shell(file: string, ...args: string[]): Promise<string> {
+  return (await run(file, args, { maxBuffer: 64 << 20 })).stdout;
+}

@@ -1,0 +1,159 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { OutputEvent } from "../../src/output/event-schema.js";
+import type { TestCluster } from "./clusters.js";
+
+const cli = new URL("../../dist/cli.js", import.meta.url).pathname;
+
+export interface StartOptions {
+  readonly cluster: TestCluster;
+  readonly cwd: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export type EventOf<T extends OutputEvent["type"]> = Extract<OutputEvent, { type: T }>;
+
+/** A running devloop whose events are collected as they come. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly events: OutputEvent[];
+  readonly stderr: () => string;
+  /** The first event after the `since`-th that matches; fails with what came instead when none does in time. */
+  waitFor<T extends OutputEvent["type"]>(
+    type: T,
+    matches?: (event: EventOf<T>) => boolean,
+    options?: WaitOptions,
+  ): Promise<EventOf<T>>;
+  /** How many events there are now: to wait for what comes after this moment. */
+  mark(): number;
+  /** Waits until the loop has ended well, after `since`. */
+  ready(options?: WaitOptions): Promise<EventOf<"loop.ended">>;
+  /** Ctrl-C, and the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  count(type: OutputEvent["type"], matches?: (event: never) => boolean, since?: number): number;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+interface WaitOptions {
+  readonly since?: number;
+  readonly timeoutMs?: number;
+}
+
+/** Starts `devloop up --output json` (or another command) as a user would: the built command, in a process of its own. */
+export function start({ cluster, cwd, args = ["up", "--output", "json"], env = {} }: StartOptions): Running {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd,
+    env: { ...process.env, KUBECONFIG: cluster.kubeconfig, XDG_STATE_HOME: `${cwd}/.state`, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const events: OutputEvent[] = [];
+  const watchers = new Set<() => void>();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    events.push(JSON.parse(line) as OutputEvent);
+    for (const watcher of [...watchers]) watcher();
+  });
+  const exited = once(child, "exit").then(([code]) => {
+    for (const watcher of [...watchers]) watcher();
+    return code as number | null;
+  });
+
+  const running: Running = {
+    child,
+    events,
+    stderr: () => stderr,
+    mark: () => events.length,
+    count: (type, matches = () => true, since = 0) =>
+      events.slice(since).filter((event) => event.type === type && matches(event as never)).length,
+    waitFor: (type, matches = () => true, { since = 0, timeoutMs = 90_000 } = {}) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = events.slice(since).find((event) => event.type === type && matches(event as never));
+          if (found)
+            end(() => {
+              resolve(found as never);
+            });
+          else if (child.exitCode !== null)
+            end(() => {
+              reject(problem(`devloop ended (${child.exitCode})`));
+            });
+        };
+        const problem = (what: string): Error =>
+          new Error(
+            `${what} before ${type}; last events:\n${events
+              .filter((e) => e.type !== "log.line" && e.type !== "task.progress")
+              .slice(-25)
+              .map((e) => JSON.stringify(e).slice(0, 400))
+              .join("\n")}\n${stderr}`,
+          );
+        const timer = setTimeout(() => {
+          end(() => {
+            reject(problem(`${timeoutMs} ms passed`));
+          });
+        }, timeoutMs);
+        const end = (settle: () => void): void => {
+          clearTimeout(timer);
+          watchers.delete(look);
+          settle();
+        };
+        watchers.add(look);
+        look();
+      }),
+    ready: (options) => running.waitFor("loop.ended", (event) => event.outcome === "ready", options),
+    async stop(signal = "SIGINT") {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      return exited;
+    },
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+    },
+  };
+  return running;
+}
+
+/** Runs a command to its end. */
+export async function runToEnd(
+  options: StartOptions,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { cluster, cwd, args = [], env = {} } = options;
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd,
+    env: { ...process.env, KUBECONFIG: cluster.kubeconfig, XDG_STATE_HOME: `${cwd}/.state`, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** Repeats a look at the outside until it gives something; fails with the last problem after `timeoutMs`. */
+export async function until<T>(
+  look: () => Promise<T | undefined | false>,
+  what: string,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const found = await look();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
+}
+
+/** The body of a page; throws when it is not answered with 200 within two seconds. */
+export async function page(port: number, path = "/"): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
+  if (!response.ok) throw new Error(`answered ${response.status}`);
+  return response.text();
+}
