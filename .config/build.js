@@ -17,7 +17,11 @@ await build({
   target: "node20.19",
   minify: false,
   sourcemap: process.argv.includes("--sourcemap"),
-  define: { DEVLOOP_VERSION: JSON.stringify(version), "process.env.NODE_ENV": '"production"', "process.env.DEV": '"false"' },
+  define: {
+    DEVLOOP_VERSION: JSON.stringify(version),
+    "process.env.NODE_ENV": '"production"',
+    "process.env.DEV": '"false"',
+  },
   // dockerode reads files beside its own sources at run time and has native parts: it stays a package, loaded when used.
   external: ["dockerode", "react-devtools-core"],
   banner: {

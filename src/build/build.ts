@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { relative, sep } from "node:path";
 import type Dockerode from "dockerode";
@@ -15,6 +16,7 @@ import { jsonLines } from "../lib/json-lines.js";
 import { throttle } from "../lib/throttle.js";
 import { buildFailure } from "./build-failure.js";
 import { stepLines } from "./build-lines.js";
+import { cancelOnAbort } from "./cancel.js";
 import { contextArchive } from "./context.js";
 import { rewriteBases } from "./dockerfile.js";
 import { postStream } from "./engine-dial.js";
@@ -99,23 +101,37 @@ async function solve(
   const { signal, onNote, credentials } = options;
   const { address } = engine;
   using session = await openSession(docker, { address, credentials, onNote, signal });
+  const buildId = randomUUID();
+  let stepStartedAt = 0;
+  using cancellation = cancelOnAbort(docker, {
+    address,
+    buildId,
+    stepStartedAt: () => stepStartedAt,
+    signal,
+  });
   const sent = { path: dockerfilePath(image, ignore), text: rewriteBases(dockerfile, image.args, bases) };
   const archive = contextArchive({
     context: image.context,
     filter: ignore,
     dockerfile: sent,
     onNote,
-    signal,
+    signal: cancellation.transport,
   });
   let archiveError: Error | undefined;
   archive.once("error", (error) => (archiveError = error));
   try {
     const answer = await postStream(docker, address, "/build", {
-      signal,
+      signal: cancellation.transport,
       file: archive,
-      query: { ...buildQuery(request, onNote), dockerfile: sent.path, session: session.id },
+      query: { ...buildQuery(request, onNote), dockerfile: sent.path, session: session.id, buildid: buildId },
     });
-    return await readAnswer(answer, request.steps, options);
+    const onStepStart = (): void => {
+      stepStartedAt = Date.now();
+    };
+    const outcome = await readAnswer(answer, request.steps, { ...options, onStepStart });
+    // A cancelled build ends with an error of the engine's.
+    signal.throwIfAborted();
+    return outcome;
   } catch (error) {
     signal.throwIfAborted();
     // A context that cannot be read breaks the connection off: the cause tells more than its effect.
@@ -131,13 +147,14 @@ async function solve(
 async function readAnswer(
   answer: AsyncIterable<Buffer>,
   steps: BuildSteps,
-  { onProgress, onOutput, onNote }: BuildOptions,
+  { onProgress, onOutput, onNote, onStepStart }: BuildOptions & { readonly onStepStart: () => void },
 ): Promise<{ readonly imageId: string } | { readonly error: string }> {
   using report = throttle(() => {
     onProgress(describe(steps));
   }, 100);
   let imageId: string | undefined;
   let error: string | undefined;
+  let begun = 0;
   for await (const line of jsonLines(answer)) {
     const message = line as {
       id?: string;
@@ -150,6 +167,9 @@ async function readAnswer(
     else if (message.id === "moby.buildkit.trace" && typeof message.aux === "string") {
       const trace = decodeTrace(message.aux);
       const finished = steps.apply(trace);
+      const started = steps.all().filter((step) => step.started !== undefined).length;
+      if (started > begun) onStepStart();
+      begun = started;
       const lines = stepLines(finished, steps.all());
       if (lines.length > 0) onOutput(lines);
       for (const { name, error: failed } of finished) {

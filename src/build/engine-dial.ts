@@ -48,7 +48,7 @@ async function dial(
     path: query === undefined ? path : `${path}?`,
     method: "POST",
     isStream: true,
-    statusCodes: { 101: true, 200: true },
+    statusCodes: { 101: true, 200: true, 204: true },
     headers: { ...headers },
     abortSignal: signal,
     ...kind,
