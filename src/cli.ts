@@ -134,7 +134,10 @@ async function run({
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {
   if (given === "plain" || given === "json" || given === "ui") return given;
-  return process.stdout.isTTY && process.stdin.isTTY && process.env["TERM"] !== "dumb" ? "ui" : "plain";
+  const { TERM, CI } = process.env;
+  // On a build server nobody looks at a screen, even where it gives its steps a terminal.
+  const isServer = CI !== undefined && CI !== "0" && CI !== "false";
+  return process.stdout.isTTY && process.stdin.isTTY && TERM !== "dumb" && !isServer ? "ui" : "plain";
 }
 
 /** `90s`, `10m`, `1h` as ms. */

@@ -57,12 +57,11 @@ export function cancelOnAbort(
   }
 
   async function waitForStart(): Promise<void> {
-    // A step may begin while the wait for another one goes on.
-    for (;;) {
-      const left = stepStartedAt() + startingMs - Date.now();
-      if (left <= 0 || ended.signal.aborted) return;
-      await pause(left, { signal: ended.signal }).catch(() => undefined);
-    }
+    const left = stepStartedAt() + startingMs - Date.now();
+    if (left <= 0 || ended.signal.aborted) return;
+    await pause(left, { signal: ended.signal }).catch(() => undefined);
+    // Another step may have begun meanwhile.
+    await waitForStart();
   }
 
   return {

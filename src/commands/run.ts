@@ -3,7 +3,7 @@ import { outcomeOf } from "../engine/reduce.js";
 import type { Store } from "../engine/store.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { DevloopError } from "../lib/errors.js";
-import { attachLines } from "./up.js";
+import { attachLines, closeLines } from "./up.js";
 import { loadProject, openSession, type ProjectOptions } from "./session/session.js";
 
 export interface RunOptions extends ProjectOptions {
@@ -22,11 +22,13 @@ export async function runCommand(options: RunOptions): Promise<number> {
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
   const session = openSession(loaded, { ...options, watch: false }, signal);
-  const output = attachLines(session, options.output, true);
+  const output = attachLines(session, options.output, { showLogs: true, signal });
   const timer = setTimeout(() => {
     over.abort();
   }, options.timeoutMs);
   const ended = loopEnd(session.store, signal);
+  // An abort while it is still connecting is what `begin` throws.
+  ended.catch(() => undefined);
   try {
     await session.begin({ onNote: (message) => process.stderr.write(`${message}\n`) });
     return (await ended) === "ready" ? 0 : 1;
@@ -36,9 +38,8 @@ export async function runCommand(options: RunOptions): Promise<number> {
     throw error;
   } finally {
     clearTimeout(timer);
-    await session.end();
-    await output.drain();
-    output[Symbol.dispose]();
+    await session.end(options.signal.aborted ? "interrupted" : "done");
+    await closeLines(output);
   }
 }
 

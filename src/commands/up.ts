@@ -21,17 +21,19 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const session = openSession(loaded, { ...options, watch: true }, signal);
-  const screen = await openOutput(session, options, () => {
+  const onQuit = (): void => {
     quit.abort();
-  });
+  };
+  const screen = await openOutput(session, options, { onQuit, signal });
   try {
     await session.begin({ onNote: screen.note });
     await aborted(signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    // The output comes last: how the running work ended belongs on it.
+    await session.end(options.signal.aborted ? "interrupted" : "quit");
     await screen.close();
-    await session.end();
   }
   if (options.cleanup)
     await removeDeployed({
@@ -51,17 +53,18 @@ interface Screen {
   readonly close: () => Promise<void>;
 }
 
-async function openOutput(session: Session, options: UpOptions, onQuit: () => void): Promise<Screen> {
+async function openOutput(
+  session: Session,
+  options: UpOptions,
+  { onQuit, signal }: { readonly onQuit: () => void; readonly signal: AbortSignal },
+): Promise<Screen> {
   if (options.output !== "ui") {
-    const output = attachLines(session, options.output, options.showLogs);
+    const output = attachLines(session, options.output, { showLogs: options.showLogs, signal });
     return {
       note: (message) => {
         process.stderr.write(`${message}\n`);
       },
-      close: async () => {
-        await output.drain();
-        output[Symbol.dispose]();
-      },
+      close: () => closeLines(output),
     };
   }
   const [{ startUi }, { taskHold }] = await Promise.all([
@@ -87,6 +90,10 @@ async function openOutput(session: Session, options: UpOptions, onQuit: () => vo
         store.dispatch({ type: "loop.resumed" });
       },
       quit: onQuit,
+      // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
+      interrupt: () => {
+        process.kill(process.pid, "SIGINT");
+      },
     },
   });
   return {
@@ -98,16 +105,32 @@ async function openOutput(session: Session, options: UpOptions, onQuit: () => vo
   };
 }
 
-/** Attaches plain lines or JSON lines on standard output; log deliveries wait for whoever reads it. */
-export function attachLines(session: Session, mode: "plain" | "json", showLogs: boolean): Output {
+/**
+ * Attaches plain lines or JSON lines on standard output; log deliveries wait for whoever reads it, until the signal
+ * aborts: somebody who does not read any more must not hold up the end.
+ */
+export function attachLines(
+  session: Session,
+  mode: "plain" | "json",
+  { showLogs, signal }: { readonly showLogs: boolean; readonly signal: AbortSignal },
+): Output {
   const { store, logs, redactor } = session;
   const shared = { store, logs, stdout: process.stdout, redact: redactor.redact };
   const output =
     mode === "json"
       ? jsonOutput({ ...shared, version })
       : plainOutput({ ...shared, color: wantsColor(process.stdout, process.env), showLogs });
-  logs.addDrain(() => output.drain());
+  logs.addDrain(() => output.drain({ signal }).catch(() => undefined));
   return output;
+}
+
+/** How long the end waits for a reader to take the last lines, in ms. */
+const lastLinesMs = 1_000;
+
+/** Ends an output once its lines are through. */
+export async function closeLines(output: Output): Promise<void> {
+  await output.drain({ signal: AbortSignal.timeout(lastLinesMs) }).catch(() => undefined);
+  output[Symbol.dispose]();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

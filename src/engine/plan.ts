@@ -167,7 +167,13 @@ function wantLoad(state: State, name: string, wants: Wants): Want {
     ].sort();
     return { kind: "run", key: joinKey(["unused", ...names]), input: { ...input, unusedAmong: names } };
   }
-  return { kind: "run", key: joinKey([output.imageId, output.ref, ...(state.cluster?.nodes ?? [])]), input };
+  // A rebuild that is asked for also looks whether the nodes still have the image: the kubelet may have removed it.
+  const triggers = state.images[name]?.triggers ?? 0;
+  return {
+    kind: "run",
+    key: joinKey([output.imageId, output.ref, triggers, ...(state.cluster?.nodes ?? [])]),
+    input,
+  };
 }
 
 function wantDeploy(state: State, id: string, wants: Wants): Want {

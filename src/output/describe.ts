@@ -58,8 +58,11 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return describeStart(event.task, state);
     case "task.note":
       return plain(taskLabel(state, event.id), event.message);
-    case "task.superseded":
-      return dim(taskLabel(state, event.id), `${taskNoun(event.id)} stopped: a newer change is here`);
+    case "task.superseded": {
+      // At the end all that can be stopped is; no change has come.
+      const why = state.stopping ? "" : ": a newer change is here";
+      return dim(taskLabel(state, event.id), `${taskNoun(event.id)} stopped${why}`);
+    }
     case "task.cancelled":
       // What was superseded has had its line.
       return before.tasks[event.id]?.running?.status === "cancelling"

@@ -13,6 +13,8 @@ export interface UiActions {
   readonly resume: () => void;
   /** End the session; the screen goes by itself. */
   readonly quit: () => void;
+  /** The same on ctrl-c, which is no signal while the terminal hands every key over. */
+  readonly interrupt: () => void;
 }
 
 /** Follows the keyboard: what is selected and shown is kept here, all else goes to `actions` and the store. */
@@ -30,7 +32,7 @@ export function useKeys(
 
   useInput(
     (input, key) => {
-      if (key.ctrl && input === "c") quit();
+      if (key.ctrl && input === "c") leave(actions.interrupt);
       else if (key.escape) {
         setHelp(false);
         look(startView);
@@ -75,7 +77,7 @@ export function useKeys(
         setHelp((shown) => !shown);
         return;
       case "q":
-        quit();
+        leave(actions.quit);
         return;
       default:
     }
@@ -86,8 +88,8 @@ export function useKeys(
     setView(next);
   }
 
-  function quit(): void {
-    actions.quit();
+  function leave(how: () => void): void {
+    how();
     exit();
   }
 

@@ -4,7 +4,8 @@ import { createInterface } from "node:readline";
 import type { OutputEvent } from "../../src/output/event-schema.js";
 import type { TestCluster } from "./clusters.js";
 
-const cli = new URL("../../dist/cli.js", import.meta.url).pathname;
+/** The built command; another build of it where a variable names one. */
+const cli = process.env["DEVLOOP_TEST_CLI"] ?? new URL("../../dist/cli.js", import.meta.url).pathname;
 
 export interface StartOptions {
   readonly cluster: TestCluster;

@@ -195,7 +195,10 @@ describe("the loop on a real cluster", () => {
     expect(dry.stdout).toContain("would remove Deployment/web");
     expect(await api(cluster).pods(project.namespace)).toHaveLength(2);
     const down = await runToEnd({ cluster, cwd: project.root, args: ["down"] });
-    expect(down).toMatchObject({ code: 0, stdout: expect.stringContaining("kept Namespace/e2e-loop") });
+    expect(down).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`kept Namespace/${project.namespace}`),
+    });
     expect(await api(cluster).pods(project.namespace)).toEqual([]);
     expect(
       await api(cluster).get(`/api/v1/namespaces/${project.namespace}/configmaps/foreign`),

@@ -3,7 +3,6 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { api, type TestCluster } from "./clusters.js";
-import { runToEnd } from "./devloop.js";
 
 /** A small project of two busybox web servers, web and api, in a directory of its own. */
 export interface Scratch extends AsyncDisposable {
@@ -20,7 +19,8 @@ export interface Scratch extends AsyncDisposable {
 /** Makes the project, its namespace named after the test; disposing removes both. */
 export async function scratchProject(cluster: TestCluster, name: string): Promise<Scratch> {
   const root = await mkdtemp(join(tmpdir(), `devloop-e2e-${name}-`));
-  const namespace = `e2e-${name}`;
+  // A name of its own for each run: a namespace of an earlier one may still be terminating.
+  const namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
   const ports = { web: await freePort(), api: await freePort() };
   const at = (path: string): string => join(root, path);
   const write = async (path: string, text: string): Promise<void> => {
@@ -42,7 +42,7 @@ export async function scratchProject(cluster: TestCluster, name: string): Promis
       await write(path, text.replace(from, to));
     },
     async [Symbol.asyncDispose]() {
-      await runToEnd({ cluster, cwd: root, args: ["down", "--namespaces", "--volumes"] });
+      // Everything that the tests make lies in the namespace; nobody waits for its pods to be gone.
       await api(cluster).remove(`/api/v1/namespaces/${namespace}`);
       await rm(root, { recursive: true, force: true });
     },

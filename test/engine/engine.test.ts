@@ -354,7 +354,7 @@ describe("the loop", () => {
     await call(`deploy:${overlay}`).succeed({
       kind: "deploy",
       workloads: [workload],
-    } as Partial<DeployOutput>);
+    });
     await runAll();
     const last = () => store.getSnapshot().loops.at(-1);
     await dispatch({ type: "workload.changed", id, health: health("ready", 1) });

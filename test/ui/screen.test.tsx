@@ -28,7 +28,7 @@ function show(state: State = sampleState(), options: { columns?: number; rows?: 
   const { columns = 100, rows = 24, hold } = options;
   const store = scriptedStore(state);
   const logs = new LogBuffer();
-  const actions = { rebuild: vi.fn(), pause: vi.fn(), resume: vi.fn(), quit: vi.fn() };
+  const actions = { rebuild: vi.fn(), pause: vi.fn(), resume: vi.fn(), quit: vi.fn(), interrupt: vi.fn() };
   const screen = render(
     <StoreContext.Provider value={paced(store, 1)}>
       <ThemeContext.Provider value={createTheme(false)}>
@@ -232,14 +232,15 @@ describe("the screen", () => {
   });
 
   it.each([
-    ["q", "q"],
-    ["ctrl-c", "\u0003"],
-  ])("quits on %s", async (_, key) => {
+    ["q", "q", "quit", "interrupt"],
+    ["ctrl-c", "\u0003", "interrupt", "quit"],
+  ] as const)("ends on %s", async (_, key, called, other) => {
     const { actions, stdin } = show();
     stdin.write(key);
     await vi.waitFor(() => {
-      expect(actions.quit).toHaveBeenCalledOnce();
+      expect(actions[called]).toHaveBeenCalledOnce();
     });
+    expect(actions[other]).not.toHaveBeenCalled();
   });
 
   it("lists its keys on ?, and goes back", async () => {

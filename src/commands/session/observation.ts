@@ -63,7 +63,7 @@ export function observe({
   function start(spec: ForwardSpec): AsyncDisposable {
     return startForward(kube, spec, {
       signal,
-      podsChanged: observer.podsChanged,
+      podsChanged: (listener) => observer.podsChanged(listener),
       pods: () => observer.readyPods({ kind: spec.kind, name: spec.name, namespace: namespaceOf(spec) }),
       resolvePort: (pod) => targetPort(spec, pod, observer.service(namespaceOf(spec), spec.name)),
       onChange: (state, serving, connections) => {

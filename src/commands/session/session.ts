@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { checkPaths } from "../../config/check-paths.js";
+import { looksSecret } from "../../config/secret.js";
 import { loadConfig, type LoadedConfig } from "../../config/load.js";
 import { toProject } from "../../config/to-project.js";
 import { startEngine, type Engine } from "../../engine/engine.js";
@@ -76,8 +77,8 @@ export interface Session {
    * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
    */
   begin(options: { readonly onNote: (message: string) => void }): Promise<void>;
-  /** Ends everything that was begun, in order: tasks, forwards, watches. */
-  end(): Promise<void>;
+  /** Ends everything that was begun, in order: tasks, forwards, watches. `reason`, in words. */
+  end(reason: string): Promise<void>;
 }
 
 /** Puts a project's store and adapters together. `signal` ends the session. */
@@ -96,6 +97,7 @@ export function openSession(
   const life = new AbortController();
 
   async function begin({ onNote }: { readonly onNote: (message: string) => void }): Promise<void> {
+    redactor.add(secretArgs(project));
     store.dispatch({ type: "config.loaded", project, files: [loaded.file] });
     const engine = openEngine(env);
     const onProblem = (failure: Failure): void => {
@@ -119,7 +121,8 @@ export function openSession(
       return Promise.resolve();
     });
     startLoop(engine, cluster);
-    await sources;
+    // Reading thousands of files takes a while, which whoever wants to leave need not wait for.
+    await unlessAborted(sources, signal);
   }
 
   function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
@@ -175,6 +178,7 @@ export function openSession(
       try {
         const next = await loadProject(options);
         checkUnchanged(project, next.project);
+        redactor.add(secretArgs(next.project));
         store.dispatch({ type: "config.loaded", project: next.project, files: [next.loaded.file] });
         await sources.setProject(next.project, next.loaded.files);
       } catch (error) {
@@ -188,12 +192,24 @@ export function openSession(
     logs,
     redactor,
     begin,
-    async end() {
+    async end(reason) {
+      store.dispatch({ type: "session.stopping", reason });
       for (const close of closers.reverse()) await close();
       life.abort();
       closers.length = 0;
     },
   };
+}
+
+/** Build arguments and chart values that look like secrets: steps and failures may print them. */
+function secretArgs({ images, deploys }: Project): string[] {
+  const settings = [
+    ...images.map(({ args }) => args),
+    ...deploys.map((deploy) => (deploy.kind === "helm" ? deploy.set : {})),
+  ];
+  return settings.flatMap((setting) =>
+    Object.entries(setting).flatMap(([name, value]) => (looksSecret(name) ? [value] : [])),
+  );
 }
 
 /** A running loop keeps its cluster and its name: its inventory and its forwards hang on them. */
