@@ -29,6 +29,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.exitCode = await main(process.argv.slice(2));
 // Streams and sockets of libraries may linger; what matters was closed above, in order.
 process.stdout.write("", () => process.exit());
+// An interrupted one does not wait for a reader that takes no more.
+if (interrupted.signal.aborted) setTimeout(() => process.exit(), 1_000);
+else interrupted.signal.addEventListener("abort", () => process.exit());
 
 async function main(argv: readonly string[]): Promise<number> {
   try {

@@ -40,17 +40,19 @@ export function cancelOnAbort(
     void cancel();
   });
 
+  const hasEnded = (): boolean => ended.signal.aborted;
+
   /** Cannot reject: a call that fails is made again, and at the end the connection is cut. */
   async function cancel(): Promise<void> {
     await waitForStart();
     const deadline = Date.now() + patienceMs;
-    while (Date.now() < deadline && !ended.signal.aborted) {
+    while (Date.now() < deadline && !hasEnded()) {
       try {
         const request = { query: { id: buildId }, signal: ended.signal };
         (await postStream(docker, address, "/build/cancel", request)).resume();
         await pause(repeatMs, { signal: ended.signal });
       } catch {
-        if (!ended.signal.aborted) await pause(repeatMs, { signal: ended.signal }).catch(() => undefined);
+        if (!hasEnded()) await pause(repeatMs, { signal: ended.signal }).catch(() => undefined);
       }
     }
     transport.abort(signal.reason);

@@ -1,8 +1,17 @@
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
+import type { State } from "../engine/model.js";
+import { toFailure } from "../lib/errors.js";
+import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
-import { loadProject, openSession, type ProjectOptions, type Session } from "./session/session.js";
+import {
+  loadProject,
+  openSession,
+  type LoadedProject,
+  type ProjectOptions,
+  type Session,
+} from "./session/session.js";
 import { removeDeployed } from "./down.js";
 
 export type OutputMode = "ui" | "plain" | "json";
@@ -35,17 +44,27 @@ export async function upCommand(options: UpOptions): Promise<number> {
     await session.end(options.signal.aborted ? "interrupted" : "quit");
     await screen.close();
   }
-  if (options.cleanup)
+  if (options.cleanup) await cleanUp(options, loaded);
+  else if (options.output !== "json") process.stdout.write(stillRunning(session.store.getSnapshot()));
+  return options.signal.aborted ? 130 : 0;
+}
+
+/** Removes what was deployed. It was interrupted by the very key that asks for this: only a second one breaks it off. */
+async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<void> {
+  const { signal } = new AbortController();
+  try {
     await removeDeployed({
       ...options,
       ...loaded,
       dryRun: false,
       namespaces: false,
       volumes: false,
-      signal: new AbortController().signal,
+      signal,
     });
-  else if (options.output !== "json") process.stdout.write(stillRunning(session));
-  return options.signal.aborted ? 130 : 0;
+  } catch (error) {
+    const lines = describeFailure(toFailure(error));
+    process.stderr.write(`what was deployed could not be removed: ${lines.join("\n")}\n`);
+  }
 }
 
 interface Screen {
@@ -147,9 +166,14 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function stillRunning(session: Session): string {
-  const { workloads } = session.store.getSnapshot();
+/** What the end leaves in the cluster, and how to be rid of it. */
+export function stillRunning({ workloads, tasks }: State): string {
   const names = Object.values(workloads).map(({ name }) => name);
+  const cutShort = Object.values(tasks).some(
+    ({ id, attempts, success }) => id.startsWith("deploy:") && attempts > 0 && !success,
+  );
+  if (cutShort)
+    return "part of the project may be in the cluster; the next devloop up goes on from there, devloop down removes it\n";
   if (names.length === 0) return "nothing of this project was deployed by this session\n";
   return `${names.join(", ")} ${names.length === 1 ? "keeps" : "keep"} running in the cluster; devloop down removes what was deployed\n`;
 }

@@ -168,7 +168,7 @@ function wantLoad(state: State, name: string, wants: Wants): Want {
     return { kind: "run", key: joinKey(["unused", ...names]), input: { ...input, unusedAmong: names } };
   }
   // A rebuild that is asked for also looks whether the nodes still have the image: the kubelet may have removed it.
-  const triggers = state.images[name]?.triggers ?? 0;
+  const triggers = triggersOfBuild(state, name);
   return {
     kind: "run",
     key: joinKey([output.imageId, output.ref, triggers, ...(state.cluster?.nodes ?? [])]),
@@ -267,6 +267,11 @@ function serviceHold(state: State, service: Service): Want | undefined {
 /** The hash of the manifests that the last successful deploy applied: the first part of its key. */
 function deployedRender(state: State, id: string): string | undefined {
   return taskState(state, taskId("deploy", id)).success?.key.split(separator)[0];
+}
+
+/** How often a rebuild had been asked for when the newest image was built: the third part of its build's key. */
+function triggersOfBuild(state: State, image: string): string {
+  return taskState(state, taskId("build", image)).success?.key.split(separator)[2] ?? "0";
 }
 
 const separator = "|";

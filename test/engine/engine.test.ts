@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type {
-  ClusterState,
-  DeployOutput,
-  NewEvent,
-  Project,
-  WorkloadHealth,
-} from "../../src/engine/model.js";
+import type { ClusterState, NewEvent, Project, WorkloadHealth } from "../../src/engine/model.js";
 import { plan, taskHold } from "../../src/engine/plan.js";
 import { initialState } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";

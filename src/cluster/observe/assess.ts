@@ -214,6 +214,7 @@ function definiteCause(
   verdict: Verdict,
   input: AssessInput,
 ): RootCause | undefined {
+  const deadline = object.spec?.progressDeadlineSeconds;
   const causes = alive
     .map((entry) =>
       podCause({
@@ -221,6 +222,7 @@ function definiteCause(
         events: input.eventsOf(entry.metadata.uid ?? ""),
         lastLines: (container, previous) => input.lastLines(entry, container, previous),
         runningForMs: input.runningForMs,
+        ...(deadline === undefined ? {} : { deadlineMs: deadline * 1000 }),
       }),
     )
     .filter((cause) => cause !== undefined);

@@ -78,6 +78,7 @@ export interface Controller extends KubeObject {
     readonly suspend?: boolean;
     readonly completions?: number;
     readonly backoffLimit?: number;
+    readonly progressDeadlineSeconds?: number;
     readonly updateStrategy?: {
       readonly type?: string;
       readonly rollingUpdate?: { readonly partition?: number };

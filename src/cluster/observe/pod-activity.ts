@@ -1,5 +1,5 @@
 import { condition, type KubeEvent, type Pod } from "./objects.js";
-import { exitText, probeReply, readinessFailures } from "./root-cause.js";
+import { exitText, probeReply, probeFailures } from "./root-cause.js";
 
 /** What a pod that is not ready is doing or waiting for, in a few words. `events` are its own, oldest first. */
 export function podActivity(pod: Pod, events: readonly KubeEvent[]): string {
@@ -19,8 +19,11 @@ export function podActivity(pod: Pod, events: readonly KubeEvent[]): string {
 
   const unready = containerStatuses.find((status) => status.ready !== true);
   if (!unready) return "waiting for readiness";
-  const probe = pod.spec?.containers?.find((entry) => entry.name === unready.name)?.readinessProbe;
-  const failure = readinessFailures(events, unready).at(-1);
+  const spec = pod.spec?.containers?.find((entry) => entry.name === unready.name);
+  // Readiness is not asked for before the startup probe has passed.
+  const kind = spec?.startupProbe && unready.started !== true ? "startup" : "readiness";
+  const probe = kind === "startup" ? spec?.startupProbe : spec?.readinessProbe;
+  const failure = probeFailures(kind, events, unready).at(-1);
   return failure ? `waiting for readiness: ${probeReply(failure, probe)}` : "waiting for readiness";
 }
 

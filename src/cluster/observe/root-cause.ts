@@ -19,7 +19,12 @@ export interface CauseInput {
   readonly lastLines: (container: string, previous: boolean) => readonly string[];
   /** How long ago the container's present run was first seen running, in ms. */
   readonly runningForMs: (containerId: string) => number;
+  /** The workload's own limit for becoming ready, in ms: a probe that fails for so long is given up on earlier. */
+  readonly deadlineMs?: number;
 }
+
+/** A container whose readiness probe fails counts as still starting for so long at least, in ms. */
+export const startingMs = 30_000;
 
 /** A restarted container without a readiness probe counts as healed once it has run this long, in ms. */
 export const steadyMs = 10_000;
@@ -229,39 +234,45 @@ function probeKill(
   };
 }
 
+/** A probe that fails while the container is young is part of a normal start: servers wait for one another. */
 function readinessCause(
   spec: ContainerSpec,
   status: ContainerStatus,
-  { events }: CauseInput,
+  { events, runningForMs, deadlineMs = Infinity }: CauseInput,
 ): RootCause | undefined {
   const running = status.state?.running;
   const probe = spec.readinessProbe;
   if (!running || !probe || status.ready === true) return undefined;
-  const failures = readinessFailures(events, status);
+  const failures = probeFailures("readiness", events, status);
   const unhealthy = failures.at(-1);
   if (!unhealthy) return undefined;
-  // A few failures are part of a normal start: Kubernetes itself counts to the threshold before it says unready.
   const threshold = probe.failureThreshold ?? 3;
-  const startMs = 1000 * ((probe.initialDelaySeconds ?? 0) + (threshold - 1) * (probe.periodSeconds ?? 10));
-  const failing = eventTime(unhealthy) - Date.parse(running.startedAt ?? "");
   const count = failures.reduce((sum, event) => sum + eventCount(event), 0);
-  // The stamps have whole seconds.
-  if (count < threshold || failing < startMs - 1000) return undefined;
+  // Kubernetes itself counts to the threshold before it says unready.
+  const countedMs =
+    1000 * ((probe.initialDelaySeconds ?? 0) + (threshold - 1) * (probe.periodSeconds ?? 10));
+  // The kubelet stops telling of a probe that fails often: our own clock goes on. Its stamps have whole seconds.
+  const toldForMs = eventTime(unhealthy) + 1000 - Date.parse(running.startedAt ?? "");
+  const failingMs = Math.max(toldForMs, runningForMs(status.containerID ?? ""));
+  if (count < threshold || failingMs < Math.min(Math.max(countedMs, startingMs), deadlineMs)) return undefined;
   return {
     reason: "Probe",
     message: `container ${status.name} is not ready: readiness probe failed: ${probeReply(unhealthy, probe)}`,
   };
 }
 
-/** The failed readiness probes of the container's present run, oldest first. */
-export function readinessFailures(
+/** The failed probes of one kind in the container's present run, oldest first. */
+export function probeFailures(
+  kind: "readiness" | "startup",
   events: readonly KubeEvent[],
   status: ContainerStatus,
 ): readonly KubeEvent[] {
   const started = Date.parse(status.state?.running?.startedAt ?? "") || 0;
   return aboutContainer(events, status.name).filter(
     (event) =>
-      event.reason === "Unhealthy" && /^readiness/i.test(event.message ?? "") && eventTime(event) >= started,
+      event.reason === "Unhealthy" &&
+      (event.message ?? "").toLowerCase().startsWith(kind) &&
+      eventTime(event) >= started,
   );
 }
 

@@ -51,7 +51,10 @@ export interface ForwardTarget {
 const coalesceMs = 30;
 /** An applied object may reach us this long after its apply has returned; then it is gone, in ms. */
 const arrivalMs = 2000;
-/** A failed workload is looked at again so often: its last lines arrive late, and a restarted container settles. */
+/**
+ * A workload that is not well is looked at again so often, in ms: its last lines arrive late, a restarted container
+ * settles, and one that only starts has its time for that.
+ */
 const recheckMs = 1000;
 
 /** Watches workloads and what they own, and says how they are. Nothing is asked of the cluster before setWorkloads. */
@@ -212,7 +215,7 @@ export function observeWorkloads(kube: Kube, options: ObserveOptions): WorkloadO
         options.lastLines(podView(workload.id, pod), container, previous),
       runningForMs: (id) => now() - (runningSince.get(id) ?? now()),
     });
-    if (health.status === "failed") later(key, recheckMs);
+    if (health.status === "failed" || health.status === "progressing") later(key, recheckMs);
     const text = JSON.stringify(health);
     if (told.get(key) === text) return;
     told.set(key, text);

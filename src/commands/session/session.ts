@@ -8,6 +8,7 @@ import type { LogLine, Project } from "../../engine/model.js";
 import { initialState } from "../../engine/reduce.js";
 import { createStore, type Store } from "../../engine/store.js";
 import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
+import { unlessAborted } from "../../lib/unless-aborted.js";
 import { createRedactor, type Redactor } from "../../output/redact.js";
 import {
   openCluster,
