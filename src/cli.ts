@@ -21,9 +21,9 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     interrupted.abort(new Error(name));
   });
 }
-// Whoever reads our output may go away first: `devloop render | head`.
+// Whoever reads our output may go away first: `devloop render | head`. A run goes on all the same: its exit code counts.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
+  if (error.code === "EPIPE" && process.argv[2] !== "run") process.exit(0);
 });
 
 process.exitCode = await main(process.argv.slice(2));
@@ -31,7 +31,7 @@ process.exitCode = await main(process.argv.slice(2));
 process.stdout.write("", () => process.exit());
 // An interrupted one does not wait for a reader that takes no more.
 if (interrupted.signal.aborted) setTimeout(() => process.exit(), 1_000);
-else interrupted.signal.addEventListener("abort", () => process.exit());
+else interrupted.signal.addEventListener("abort", () => process.exit(130));
 
 async function main(argv: readonly string[]): Promise<number> {
   try {
@@ -120,7 +120,7 @@ async function run({
     }
     case "doctor": {
       const { doctorCommand } = await import("./commands/doctor.js");
-      return doctorCommand({ cwd, env, json: options.flag("json"), signal });
+      return doctorCommand({ ...project, json: options.flag("json"), signal });
     }
     case "schema": {
       const { schemaCommand } = await import("./commands/schema.js");

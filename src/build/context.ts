@@ -1,5 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { Readable } from "node:stream";
 import { pack, type Pack } from "tar-stream";
 import { type ContextEntry, type ContextFilter, orGone, unreadable, walkContext } from "./walk-context.js";
 
@@ -15,7 +15,7 @@ export interface ContextOptions {
 }
 
 /**
- * The build context as a tar archive, made while it is read: never more than some files in memory. Owner and group are
+ * The build context as a tar archive, made while it is read: never more than a piece of it in memory. Owner and group are
  * root, as docker makes them; modes and times stay. The stream fails with CONTEXT_UNREADABLE for a file that may not be
  * read or gets shorter while it is sent.
  */
@@ -29,12 +29,26 @@ export function contextArchive(options: ContextOptions): Readable {
       archive.destroy(error as Error);
     },
   );
-  return archive as unknown as Readable;
+  return Readable.from(inPieces(archive), { objectMode: false, highWaterMark: pieceBytes });
 }
 
-/** Files up to this many bytes are read at once, some of them at the same time; larger ones in pieces of this size. */
+/** Files up to this many bytes are read at once, larger ones in pieces of this size; the archive is sent in such pieces. */
 const pieceBytes = 128 * 1024;
-const readAhead = 16;
+
+/** An archive comes in three chunks for each file: a small file's would cost more to send than to read. */
+async function* inPieces(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of archive) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length < pieceBytes) continue;
+    yield Buffer.concat(chunks, length);
+    chunks = [];
+    length = 0;
+  }
+  yield Buffer.concat(chunks, length);
+}
 
 async function fill(
   archive: Pack,
@@ -46,49 +60,42 @@ async function fill(
     Buffer.from(dockerfile.text),
   );
   const special: string[] = [];
-  let batch: ContextEntry[] = [];
-  const flush = async (): Promise<void> => {
-    const contents = await Promise.all(batch.map(readSmall));
-    for (const [index, entry] of batch.entries()) await addToArchive(archive, entry, contents[index], signal);
-    batch = [];
-  };
   for await (const entry of walkContext(context, filter, { signal })) {
     const { stats, path } = entry;
     if (path === dockerfile.path) continue;
-    if (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) batch.push(entry);
-    else special.push(path);
-    if (batch.length >= readAhead) await flush();
+    if (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) {
+      await addToArchive(archive, entry, signal);
+    } else special.push(path);
   }
-  await flush();
   if (special.length > 0) {
     onNote(`left out of the build context, neither file nor link: ${special.slice(0, 5).join(", ")}`);
   }
 }
 
-async function readSmall({ stats, absolute, path }: ContextEntry): Promise<Buffer | undefined> {
-  if (!stats.isFile() || stats.size > pieceBytes) return undefined;
-  await using file = await openFile(absolute, path);
-  if (!file) return undefined;
-  // It may have grown since it was listed; then it goes in pieces like the large ones.
-  const buffer = Buffer.allocUnsafe(stats.size + 1);
-  const length = await readFully(file, buffer);
-  return length > stats.size ? undefined : buffer.subarray(0, length);
-}
-
 async function addToArchive(
   archive: Pack,
   { path, absolute, stats, link }: ContextEntry,
-  content: Buffer | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const header = { name: path, mode: stats.mode & 0o7777, mtime: stats.mtime };
   if (stats.isDirectory()) await addEntry(archive, { ...header, type: "directory" });
   else if (link !== undefined) await addEntry(archive, { ...header, type: "symlink", linkname: link });
-  else if (content !== undefined) await addEntry(archive, header, content);
   else {
-    await using file = await openFile(absolute, path);
-    if (file) await addLarge(archive, { ...header, size: (await file.stat()).size }, file, signal);
+    using file = openFile(absolute, path);
+    if (!file) return;
+    const content = readSmall(file.descriptor, stats.size);
+    if (content !== undefined) await addEntry(archive, header, content);
+    else
+      await addLarge(archive, { ...header, size: fstatSync(file.descriptor).size }, file.descriptor, signal);
   }
+}
+
+/** The whole file; undefined for one that goes in pieces because it is large, or has grown since it was listed. */
+function readSmall(file: number, size: number): Buffer | undefined {
+  if (size > pieceBytes) return undefined;
+  const buffer = Buffer.allocUnsafe(size + 1);
+  const length = readSync(file, buffer, 0, buffer.length, 0);
+  return length > size ? undefined : buffer.subarray(0, length);
 }
 
 type Header = Parameters<Pack["entry"]>[0];
@@ -129,7 +136,7 @@ async function drained(entry: NodeJS.EventEmitter): Promise<void> {
 async function addLarge(
   archive: Pack,
   header: Header & { readonly size: number },
-  file: FileHandle,
+  file: number,
   signal: AbortSignal,
 ): Promise<void> {
   const { promise: done, settle } = callbackPromise();
@@ -138,7 +145,7 @@ async function addLarge(
   for (let left = header.size; left > 0;) {
     signal.throwIfAborted();
     const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, left));
-    const length = await readFully(file, buffer);
+    const length = readSync(file, buffer, 0, buffer.length, header.size - left);
     if (length === 0) throw unreadable(header.name, "it got shorter while it was being sent");
     left -= length;
     const piece = buffer.subarray(0, length);
@@ -148,16 +155,18 @@ async function addLarge(
   await done;
 }
 
-async function readFully(file: FileHandle, buffer: Buffer): Promise<number> {
-  let length = 0;
-  while (length < buffer.length) {
-    const { bytesRead } = await file.read(buffer, length, buffer.length - length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return length;
-}
-
-async function openFile(absolute: string, path: string): Promise<FileHandle | undefined> {
-  return await orGone(path, open(absolute, "r"));
+/** Undefined when it has gone. A pipe or a link put in the file's place meanwhile is neither waited for nor followed. */
+function openFile(
+  absolute: string,
+  path: string,
+): ({ readonly descriptor: number } & Disposable) | undefined {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+  const descriptor = orGone(path, () => openSync(absolute, flags));
+  if (descriptor === undefined) return undefined;
+  return {
+    descriptor,
+    [Symbol.dispose]: () => {
+      closeSync(descriptor);
+    },
+  };
 }

@@ -41,10 +41,12 @@ export async function sendArchive(
   let read = 0;
   let sent = false;
   using report = throttle(() => {
+    // The archive is larger than the image by its own headers.
+    const whole = read < info.size ? ` of ${inUnits(info.size)}` : "";
     onProgress({
       message: sent
         ? `unpacking in ${count(nodes.length, "node")}`
-        : `sending ${inUnits(read)} of ${inUnits(info.size)} to ${count(nodes.length, "node")}`,
+        : `sending ${inUnits(read)}${whole} to ${count(nodes.length, "node")}`,
       done: read,
       total: Math.max(read, info.size),
     });

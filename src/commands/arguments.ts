@@ -24,21 +24,28 @@ export interface ParsedOptions {
 /** Reads the arguments after `devloop`. Throws USAGE naming the word, with the nearest valid one. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
   const [name, ...rest] = argv;
-  if (name === "--version" || name === "-V" || name === "version") return { kind: "version" };
+  if (name === "--version" || name === "-V" || name === "-v" || name === "version")
+    return { kind: "version" };
   if (name === undefined || name === "--help" || name === "-h") return { kind: "help" };
   if (name === "help") {
-    const topic = rest[0] === undefined ? undefined : findCommand(rest[0]);
-    return topic ? { kind: "help", command: topic } : { kind: "help" };
+    const [topic] = rest;
+    return topic === undefined ? { kind: "help" } : { kind: "help", command: commandNamed(topic) };
   }
-  const command = findCommand(name);
-  if (!command)
-    throw unknown(
-      "command",
-      name,
-      commands.map((each) => each.name),
-    );
+  if (name.startsWith("-")) {
+    throw new DevloopError("USAGE", `options stand after the command, and ${name} stands before it`, {
+      hint: "devloop --help",
+    });
+  }
+  const command = commandNamed(name);
   if (rest.includes("--help") || rest.includes("-h")) return { kind: "help", command };
   return { kind: "command", command, ...parseOptions(command, rest) };
+}
+
+function commandNamed(name: string): CommandSpec {
+  const names = commands.map((command) => command.name);
+  const command = findCommand(name);
+  if (!command) throw unknown("command", name, names);
+  return command;
 }
 
 function parseOptions(
@@ -59,13 +66,18 @@ function parseOptions(
   for (const { name, choices } of command.options) {
     const given = parsed.values[name];
     if (choices && typeof given === "string" && !choices.includes(given)) {
-      throw new DevloopError("USAGE", `--${name} takes ${choices.join(", ")}, not ${given}`);
+      throw new DevloopError("USAGE", `--${name} takes ${choices.join(", ")}, not ${given}`, {
+        hint: helpHint(command),
+      });
     }
   }
-  if (parsed.positionals.length > 0 && command.operands === undefined) {
+  const most = command.operands === undefined ? 0 : command.operands.endsWith("…") ? Infinity : 1;
+  if (parsed.positionals.length > most) {
+    const much = most === 0 ? "nothing" : "one word";
     throw new DevloopError(
       "USAGE",
-      `devloop ${command.name} takes no operand: ${parsed.positionals.join(" ")}`,
+      `${command.name} takes ${much} besides its options, not ${parsed.positionals.join(" ")}`,
+      { hint: helpHint(command) },
     );
   }
   return {
@@ -94,6 +106,9 @@ function parse(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const word = /Unknown option '(-[^' ,]*)/.exec(message)?.[1];
+    const lacking = /Option '(?:-\w, )?(--\S+) <value>' argument missing/.exec(message)?.[1];
+    if (lacking !== undefined)
+      throw new DevloopError("USAGE", `${lacking} needs a value`, { cause: error, hint: helpHint(command) });
     if (word === undefined)
       throw new DevloopError("USAGE", firstSentence(message), { cause: error, hint: helpHint(command) });
     throw unknown(

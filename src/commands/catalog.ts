@@ -49,7 +49,7 @@ export const commands: readonly CommandSpec[] = [
         value: "MODE",
         choices: ["auto", "ui", "plain", "json"],
         about:
-          "auto: the screen in a terminal, plain lines elsewhere; json: one event a line (docs/events.md)",
+          "auto: the screen (ui) in a terminal, plain lines elsewhere; json: one event a line (docs/events.md)",
       },
       { name: "cleanup", about: "remove what was deployed when it ends" },
       { name: "no-logs", about: "plain output without the containers' lines" },
@@ -67,7 +67,7 @@ export const commands: readonly CommandSpec[] = [
         short: "o",
         value: "MODE",
         choices: ["plain", "json"],
-        about: "plain lines or one JSON event a line",
+        about: "plain: lines for people; json: one event a line (docs/events.md)",
       },
     ],
   },
@@ -100,7 +100,7 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: "doctor",
-    about: "check this machine and say how to mend what is missing",
+    about: "check this machine and the project's cluster, and say how to mend what is missing",
     options: [...project, json],
   },
   { name: "schema", about: "print the JSON Schema of devloop.yaml", options: [] },

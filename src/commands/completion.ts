@@ -28,13 +28,10 @@ const words = ({ options }: CommandSpec): string =>
 
 function bash(): string {
   const names = commands.map(({ name }) => name).join(" ");
-  const choices = commands.flatMap(({ options }) => options).filter((option) => option.choices);
-  const values = new Map(choices.map((option) => [option.name, option.choices?.join(" ") ?? ""]));
   return `_devloop() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]}
-  case $previous in
-${[...values].map(([name, offered]) => `    --${name}) COMPREPLY=($(compgen -W "${offered}" -- "$current")); return ;;`).join("\n")}
-    --file|-f) COMPREPLY=($(compgen -f -- "$current")); return ;;
+  case \${COMP_WORDS[1]}$previous in
+${bashValues().join("\n")}
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then COMPREPLY=($(compgen -W "${names} --help --version" -- "$current")); return; fi
   case \${COMP_WORDS[1]} in
@@ -43,6 +40,18 @@ ${commands.map((command) => `    ${command.name}) COMPREPLY=($(compgen -W "${bas
 }
 complete -F _devloop devloop
 `;
+}
+
+/** Lines of `case` for the values of options: `run--output`, since commands offer different ones. */
+function bashValues(): string[] {
+  return commands.flatMap(({ name: command, options }) =>
+    options.flatMap(({ name, short, value, choices }) => {
+      if (value === undefined) return [];
+      const reply = choices ? `-W "${choices.join(" ")}"` : value === "FILE" ? "-f" : `-W ""`;
+      const patterns = [`${command}--${name}`, ...(short === undefined ? [] : [`${command}-${short}`])];
+      return [`    ${patterns.join("|")}) COMPREPLY=($(compgen ${reply} -- "$current")); return ;;`];
+    }),
+  );
 }
 
 const bashWords = (command: CommandSpec): string =>

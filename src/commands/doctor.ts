@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
+import { relative } from "node:path";
 import { styleText } from "node:util";
 import type Dockerode from "dockerode";
 import { resolveCluster } from "../cluster/providers.js";
@@ -10,6 +11,7 @@ import type { ContainerEngine } from "../engine/container-engine.js";
 import type { ClusterSpec } from "../engine/model.js";
 import { startDeadline } from "../lib/deadline.js";
 import { DevloopError, errorText } from "../lib/errors.js";
+import { loadProject } from "./session/session.js";
 import {
   checkBuildKit,
   checkBuildx,
@@ -25,8 +27,9 @@ export interface DoctorOptions {
   readonly cwd: string;
   readonly json: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The project's cluster; `auto` unless given. Nothing is created. */
-  readonly cluster?: ClusterSpec;
+  /** The project's config and profiles: its cluster is the one that is looked for. Without a project, any local one. */
+  readonly file?: string | undefined;
+  readonly profiles?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -69,11 +72,29 @@ async function runChecks(options: DoctorOptions): Promise<readonly Check[]> {
     checkHelm({ env, signal }),
     checkInotify(),
   ];
+  const project = await projectCheck(options);
   const { checks, engine, root } = await engineChecks(options, signal);
-  const cluster = clusterCheck(options, engine, signal);
+  const cluster = clusterCheck(options, { spec: project.cluster, engine, signal });
   const [buildx, renderer, helm, inotify] = await Promise.all(tools);
-  const found = [checkNode(process.versions.node), ...checks, buildx, await cluster, renderer, helm, inotify];
-  return [...found, await checkDisk(root ?? cwd)].flatMap((check) => check ?? []);
+  const found = [checkNode(process.versions.node), project.check, ...checks, buildx, await cluster];
+  return [...found, renderer, helm, inotify, await checkDisk(root ?? cwd)].flatMap((check) => check ?? []);
+}
+
+/** Whether the project's config can be used, and its cluster; no check where there is no project. */
+async function projectCheck({
+  cwd,
+  env,
+  file,
+  profiles = [],
+}: DoctorOptions): Promise<{ readonly check?: Check; readonly cluster: ClusterSpec }> {
+  try {
+    const { project, loaded } = await loadProject({ cwd, env, file, profiles });
+    const message = `${relative(cwd, loaded.file)}: project ${project.name}`;
+    return { check: { name: "config", status: "ok", message }, cluster: project.cluster };
+  } catch (error) {
+    const none = error instanceof DevloopError && error.code === "CONFIG_NOT_FOUND" && file === undefined;
+    return none ? { cluster: anyCluster } : { check: failed("config", error), cluster: anyCluster };
+  }
 }
 
 async function engineChecks(
@@ -124,12 +145,19 @@ async function describeEngine(
 }
 
 async function clusterCheck(
-  { env, cluster = anyCluster }: DoctorOptions,
-  engine: ContainerEngine | undefined,
-  signal: AbortSignal,
+  { env }: DoctorOptions,
+  {
+    spec,
+    engine,
+    signal,
+  }: {
+    readonly spec: ClusterSpec;
+    readonly engine: ContainerEngine | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Check> {
   try {
-    const resolved = await resolveCluster({ ...cluster, create: false }, { engine, env, signal });
+    const resolved = await resolveCluster({ ...spec, create: false }, { engine, env, signal });
     using kube = resolved.kube;
     const { context, nodes, registry, platform } = resolved.cluster;
     const images =

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { removeProject } from "../cluster/apply/remove.js";
 import { openCluster, openEngine } from "./session/adapters.js";
 import { loadProject, type LoadedProject, type ProjectOptions } from "./session/session.js";
@@ -7,16 +8,22 @@ export interface DownOptions extends ProjectOptions {
   readonly namespaces: boolean;
   readonly volumes: boolean;
   readonly signal: AbortSignal;
+  /** Where to print what went and what was kept. */
+  readonly out: Writable;
 }
 
 /** `devloop down`: removes what the project's inventory in the cluster lists, and nothing else. */
-export async function downCommand(options: DownOptions): Promise<number> {
-  return removeDeployed({ ...options, ...(await loadProject(options, { check: false })) });
+export async function downCommand(options: Omit<DownOptions, "out">): Promise<number> {
+  return removeDeployed({
+    ...options,
+    out: process.stdout,
+    ...(await loadProject(options, { check: false })),
+  });
 }
 
 /** Removes what the project deployed and prints what went and what was kept. Resolves with the exit code. */
 export async function removeDeployed(options: DownOptions & LoadedProject): Promise<number> {
-  const { project, dryRun, signal, env } = options;
+  const { project, dryRun, signal, env, out } = options;
   const onNote = (message: string): void => {
     process.stderr.write(`${message}\n`);
   };
@@ -32,9 +39,8 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
   };
   const { removed, kept } = await removeProject(kube, request, { signal, onNote });
   const verb = dryRun ? "would remove" : "removed";
-  for (const object of removed) process.stdout.write(`${verb} ${object}\n`);
-  for (const object of kept) process.stdout.write(`kept ${object}\n`);
-  if (removed.length === 0)
-    process.stdout.write(`nothing of ${project.name} is deployed in ${kube.context}\n`);
+  for (const object of removed) out.write(`${verb} ${object}\n`);
+  for (const object of kept) out.write(`kept ${object}\n`);
+  if (removed.length === 0) out.write(`nothing of ${project.name} is deployed in ${kube.context}\n`);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { resolve, sep } from "node:path";
 import { explainPath, type PathExplanation } from "../watch/classify.js";
 import { compileScope } from "../watch/scope.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -21,7 +21,7 @@ export async function explainCommand(options: ExplainOptions): Promise<number> {
   for (const { message } of problems) process.stderr.write(`${message}\n`);
   for (const path of options.paths) {
     for (const line of printExplanation(path, explainPath(resolve(options.cwd, path), scopes))) {
-      process.stdout.write(`${line}\n`);
+      process.stdout.write(`${line.replaceAll(options.cwd + sep, "")}\n`);
     }
   }
   return 0;

@@ -1,6 +1,7 @@
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
+import { recordTaskOutput } from "../output/record-task-output.js";
 import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
@@ -41,16 +42,23 @@ export async function upCommand(options: UpOptions): Promise<number> {
     if (!signal.aborted) throw error;
   } finally {
     // The output comes last: how the running work ended belongs on it.
-    await session.end(options.signal.aborted ? "interrupted" : "quit");
+    await session.end(
+      options.signal.aborted ? "interrupted" : quit.signal.aborted ? "quit" : "it did not start",
+    );
     await screen.close();
   }
-  if (options.cleanup) await cleanUp(options, loaded);
-  else if (options.output !== "json") process.stdout.write(stillRunning(session.store.getSnapshot()));
-  return options.signal.aborted ? 130 : 0;
+  const cleaned = !options.cleanup || (await cleanUp(options, loaded));
+  if (!options.cleanup && options.output !== "json")
+    process.stdout.write(stillRunning(session.store.getSnapshot()));
+  if (options.signal.aborted) return 130;
+  return cleaned ? 0 : 1;
 }
 
-/** Removes what was deployed. It was interrupted by the very key that asks for this: only a second one breaks it off. */
-async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<void> {
+/**
+ * Removes what was deployed and tells whether that went well. The ctrl-c that ended the loop does not break this off, a
+ * second one does.
+ */
+async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<boolean> {
   const { signal } = new AbortController();
   try {
     await removeDeployed({
@@ -60,10 +68,14 @@ async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<void>
       namespaces: false,
       volumes: false,
       signal,
+      // Where events go, nothing else does.
+      out: options.output === "json" ? process.stderr : process.stdout,
     });
+    return true;
   } catch (error) {
     const lines = describeFailure(toFailure(error));
     process.stderr.write(`what was deployed could not be removed: ${lines.join("\n")}\n`);
+    return false;
   }
 }
 
@@ -90,7 +102,8 @@ async function openOutput(
     import("../ui/start-ui.js"),
     import("../engine/plan.js"),
   ]);
-  const { store, logs } = session;
+  const { store, logs, redactor } = session;
+  const endRecording = recordTaskOutput(store, logs.buffer, redactor.redact);
   const ui = startUi({
     store,
     logs: logs.buffer,
@@ -115,9 +128,12 @@ async function openOutput(
       },
     },
   });
+  // A screen that breaks ends the session; closing it tells why.
+  ui.waitUntilExit().catch(onQuit);
   return {
     note: () => undefined,
     close: async () => {
+      endRecording();
       ui.unmount();
       await ui.waitUntilExit();
     },

@@ -1,4 +1,4 @@
-import { addAbortListener } from "node:events";
+import { addAbortListener, setMaxListeners } from "node:events";
 
 /** A signal that aborts when its parent does or the time is over. Dispose it once the work is done. */
 export interface Deadline extends Disposable {
@@ -17,6 +17,8 @@ export interface Deadline extends Disposable {
  */
 export function startDeadline(ms: number, parent: AbortSignal): Deadline {
   const controller = new AbortController();
+  // Many wait for one deadline: that is what it is for, and no leak.
+  setMaxListeners(0, controller.signal);
   let expired = false;
   const timer = setTimeout(() => {
     expired = !controller.signal.aborted;

@@ -89,8 +89,8 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return plain("devloop", "goes on");
     case "watch.problem":
       return failure("devloop", undefined, describeFailure(event.failure));
+    // Whoever ends it knows; what is left running is said after it.
     case "session.stopping":
-      return plain("devloop", `stopping: ${event.reason}`);
     case "sources.changed":
     case "task.progress":
     case "task.output":
@@ -107,7 +107,7 @@ export function describeLoopEnd(state: State, before: State): Description | unde
   if (loop?.endedAt === undefined) return undefined;
   const took = duration(loop.endedAt - loop.startedAt);
   return loop.outcome === "failed"
-    ? { label: "devloop", lines: [`failed after ${took}; waiting for a change`], tone: "bad" }
+    ? { label: "devloop", lines: [`failed after ${took}`], tone: "bad" }
     : { label: "devloop", lines: [`ready in ${took}`], tone: "good" };
 }
 
@@ -172,7 +172,8 @@ function describeOutput(
   const label = taskLabel(state, id);
   switch (output.kind) {
     case "build": {
-      if (output.remembered) return undefined;
+      // Its start has had a line.
+      if (output.remembered) return plain(label, "built before from the same files");
       const earlier = before.tasks[id]?.success?.output;
       const same = earlier?.kind === "build" && earlier.imageId === output.imageId;
       const cached = `${output.cachedSteps} of ${count(output.steps, "step")} cached`;
@@ -254,7 +255,11 @@ function describeHealth(
     case "progressing":
       if (health.cause && health.cause.message !== earlier?.cause?.message)
         return plain(label, `not ready: ${health.cause.message}`);
-      return earlier?.status === "progressing" ? undefined : plain(label, `starting: ${health.message}`);
+      if (earlier?.status === "progressing") return undefined;
+      return plain(
+        label,
+        health.message.startsWith("starting") ? health.message : `starting: ${health.message}`,
+      );
     case "gone":
       return earlier === undefined || earlier.status === "gone"
         ? undefined

@@ -68,7 +68,9 @@ const output = z.discriminatedUnion("kind", [
     kind: z.literal("build"),
     ref: text,
     imageId: text,
-    remembered: z.boolean().describe("an earlier session built it from the same inputs"),
+    remembered: z
+      .boolean()
+      .describe("it was built before from the same inputs, perhaps by an earlier session"),
     cachedSteps: count,
     steps: count,
   }),

@@ -70,7 +70,7 @@ export function App({ dispatch, logs, actions, holdOf, version, now }: AppProps)
           />
         </>
       )}
-      <Footer selected={selected} paused={state.paused} help={help} />
+      <Footer selected={selected} paused={state.paused} help={help} columns={columns} />
     </Box>
   );
 }
@@ -79,17 +79,18 @@ function Footer(props: {
   readonly selected: Row | undefined;
   readonly paused: boolean;
   readonly help: boolean;
+  readonly columns: number;
 }) {
   const { dim } = useTheme();
-  const { selected, paused, help } = props;
+  const { selected, paused, help, columns } = props;
   const subject = !selected || selected.kind === "forward" ? "all" : selected.name;
   const keys = help
     ? ["? back", "q quit"]
     : [
         selected?.kind === "deploy" ? "r apply again" : `r rebuild ${subject}`,
         paused ? "p go on" : "p pause",
-        "j/k select",
-        "a all logs",
+        // The help page tells of these too.
+        ...(columns < 80 ? [] : ["j/k select", "a all logs"]),
         "? help",
         "q quit",
       ];

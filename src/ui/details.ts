@@ -60,13 +60,16 @@ function imageDetails(row: Row, state: State, logs: LogSource, lines: number): D
   if (failure && !build.running) return failureDetails(row, failure, `${row.name}: ${row.state}`);
   const output = build.success?.output;
   const changed = state.images[row.subject]?.source?.changed ?? [];
+  const since = build.running?.startedAt ?? build.last?.startedAt ?? 0;
+  const printed = logs.tail(build.id, lines).filter((line) => line.time >= since);
   return {
     title: `${row.name}: build output`,
     head: [
       ...(output?.kind === "build" ? [dim(`${output.ref}  image ${shortDigest(output.imageId)}`)] : []),
       ...(changed.length > 0 ? [dim(`last change: ${changedText(changed)}`)] : []),
+      ...(printed.length === 0 && output ? [dim("the last build printed nothing")] : []),
     ],
-    body: logs.tail(build.id, lines).map((line) => line.text),
+    body: printed.map((line) => line.text),
   };
 }
 

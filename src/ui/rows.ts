@@ -42,6 +42,7 @@ export function screenRows(state: State, holdOf: HoldOf): readonly Row[] {
     ...Object.keys(state.deploys).map((id) => deployRow(state, id, holdOf)),
     ...workloads.map((workload) =>
       workloadRow(
+        state,
         workload,
         forwards.filter((forward) => forward.spec.name === workload.name),
       ),
@@ -65,8 +66,8 @@ function imageRow(state: State, name: string, holdOf: HoldOf): Row {
     ...(running(build, "building") ??
       running(load, "loading") ??
       waiting(state, build, holdOf) ??
-      failed(build, "failed") ??
-      failed(load, "failed") ??
+      failed(build, "failed", name) ??
+      failed(load, "failed", name) ??
       waiting(state, load, holdOf) ??
       builtSaying(build, load)),
   };
@@ -84,7 +85,7 @@ function builtSaying(build: TaskState, load: TaskState): Saying {
     state: "built",
     since: build.success.at,
     text: output.remembered
-      ? "by an earlier session, from the same files"
+      ? "before, from the same files"
       : `${took}${output.cachedSteps} of ${count(output.steps, "step")} cached${loadedText}`,
   };
 }
@@ -123,29 +124,44 @@ function appliedSaying(deploy: TaskState): Saying {
   return { health: "good", state: "applied", since: deploy.success.at, text };
 }
 
-function workloadRow(workload: WorkloadState, forwards: readonly ForwardState[]): Row {
-  const { health } = workload;
+function workloadRow(state: State, workload: WorkloadState, forwards: readonly ForwardState[]): Row {
+  const { health, name } = workload;
+  const since = beganAt(state, workload);
   const row = {
     id: `workload:${workload.id}`,
     kind: "workload",
     subject: workload.id,
-    name: workload.name,
+    name,
+    ...(since === undefined ? {} : { since }),
     urls: forwards.flatMap(({ state }) => (state.status === "listening" ? [localUrl(state)] : [])),
   } as const;
   if (!health) return { ...row, health: "busy", state: "starting", text: "applied, nothing seen of it yet" };
-  const problem = forwards.map(({ state }) =>
-    state.status === "failed" ? state.failure.message : undefined,
+  // The count is part of most causes, and the container's name is most often the row's.
+  const cause = health.cause?.message.replace(`container ${name} `, "");
+  const problem = forwards.map(({ spec, state }) =>
+    state.status === "failed"
+      ? state.failure.message
+      : state.status === "listening" && state.moved
+        ? `port ${spec.local} is taken`
+        : undefined,
   );
   return {
     ...row,
     ...healthWord(workload),
-    since: health.status === "ready" ? (workload.readyAt ?? health.createdAt) : health.createdAt,
     pods: `${health.ready}/${health.desired}`,
-    restarts: health.restarts,
-    text: [health.cause?.message ?? (health.status === "ready" ? undefined : health.message), ...problem]
+    ...(cause?.includes("restarted") ? {} : { restarts: health.restarts }),
+    text: [cause ?? (health.status === "ready" ? undefined : health.message), ...problem]
       .filter((each) => each !== undefined)
       .join("; "),
   };
+}
+
+/** When the workload came to be as it is: ready, or with its youngest pod of the newest revision. */
+function beganAt(state: State, { health, expected, readyAt, deploy }: WorkloadState): number | undefined {
+  if (!health || health.generation < expected) return taskState(state, taskId("deploy", deploy)).success?.at;
+  if (health.status === "ready") return readyAt ?? health.createdAt;
+  const created = health.pods.filter((pod) => pod.current && !pod.terminating).map((pod) => pod.createdAt);
+  return created.length > 0 ? Math.max(...created) : health.createdAt;
 }
 
 function healthWord({ health, expected }: WorkloadState): Pick<Row, "health" | "state"> {
@@ -207,10 +223,12 @@ function waiting(state: State, task: TaskState, holdOf: HoldOf): Saying | undefi
   return hold && { health: "waiting", state: "waiting", text: describeHold(hold) };
 }
 
-function failed(task: TaskState, word: string): Saying | undefined {
+/** `name` is the row's own: a message need not begin with it again. */
+function failed(task: TaskState, word: string, name = ""): Saying | undefined {
   if (task.last?.status !== "failed") return undefined;
   const [text = ""] = task.last.failure.message.split("\n");
-  return { health: "bad", state: word, since: task.last.endedAt, text };
+  const rest = text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text;
+  return { health: "bad", state: word, since: task.last.endedAt, text: rest };
 }
 
 function part(amount: number, word: string): string | undefined {

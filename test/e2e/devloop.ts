@@ -1,11 +1,13 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { appendFileSync } from "node:fs";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import type { OutputEvent } from "../../src/output/event-schema.js";
 import type { TestCluster } from "./clusters.js";
 
 /** The built command; another build of it where a variable names one. */
-const cli = process.env["DEVLOOP_TEST_CLI"] ?? new URL("../../dist/cli.js", import.meta.url).pathname;
+export const cli = process.env["DEVLOOP_TEST_CLI"] ?? new URL("../../dist/cli.js", import.meta.url).pathname;
 
 export interface StartOptions {
   readonly cluster: TestCluster;
@@ -41,19 +43,26 @@ interface WaitOptions {
   readonly timeoutMs?: number;
 }
 
-/** Starts `devloop up --output json` (or another command) as a user would: the built command, in a process of its own. */
-export function start({ cluster, cwd, args = ["up", "--output", "json"], env = {} }: StartOptions): Running {
-  const child = spawn(process.execPath, [cli, ...args], {
+/** Starts a command as a user would: the built one, in a process of its own. */
+export function launch({ cluster, cwd, args = [], env = {} }: StartOptions): ReadableChild {
+  return spawn(process.execPath, [cli, ...args], {
     cwd,
     env: { ...process.env, KUBECONFIG: cluster.kubeconfig, XDG_STATE_HOME: `${cwd}/.state`, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+type ReadableChild = ChildProcessByStdio<null, Readable, Readable>;
+
+/** Starts `devloop up --output json`, or another command that prints events. */
+export function start({ args = ["up", "--output", "json"], ...options }: StartOptions): Running {
+  const child = launch({ ...options, args });
   const events: OutputEvent[] = [];
   const watchers = new Set<() => void>();
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   createInterface({ input: child.stdout }).on("line", (line) => {
     events.push(JSON.parse(line) as OutputEvent);
+    if (process.env["FAULTS_TRACE"]) appendFileSync(`${process.env["FAULTS_TRACE"]}.${child.pid}`, line + "\n");
     for (const watcher of [...watchers]) watcher();
   });
   const exited = once(child, "exit").then(([code]) => {
@@ -70,8 +79,14 @@ export function start({ cluster, cwd, args = ["up", "--output", "json"], env = {
       events.slice(since).filter((event) => event.type === type && matches(event as never)).length,
     waitFor: (type, matches = () => true, { since = 0, timeoutMs = 90_000 } = {}) =>
       new Promise((resolve, reject) => {
+        // Each event is looked at once: there may be a hundred thousand of them.
+        let next = since;
         const look = (): void => {
-          const found = events.slice(since).find((event) => event.type === type && matches(event as never));
+          let found: OutputEvent | undefined;
+          for (; next < events.length && !found; next += 1) {
+            const event = events[next]!;
+            if (event.type === type && matches(event as never)) found = event;
+          }
           if (found)
             end(() => {
               resolve(found as never);
@@ -118,12 +133,7 @@ export function start({ cluster, cwd, args = ["up", "--output", "json"], env = {
 export async function runToEnd(
   options: StartOptions,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const { cluster, cwd, args = [], env = {} } = options;
-  const child = spawn(process.execPath, [cli, ...args], {
-    cwd,
-    env: { ...process.env, KUBECONFIG: cluster.kubeconfig, XDG_STATE_HOME: `${cwd}/.state`, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = launch(options);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -42,8 +42,8 @@ function causeOf({ devloop, project }: Scene, name: string, since: number) {
 async function carriesAnEdit({ project, devloop }: Scene, text: string): Promise<void> {
   const since = devloop.mark();
   await project.write("web/www/index.html", `${text}\n`);
-  await until(async () => (await page(project.ports.web)) === `${text}\n`, `the page "${text}"`);
   await devloop.ready({ since });
+  expect(await page(project.ports.web)).toBe(`${text}\n`);
 }
 
 describe("faults while the loop runs", () => {
@@ -157,8 +157,8 @@ describe("faults while the loop runs", () => {
       const since = devloop.mark();
       const text = await project.read("web/Dockerfile");
       await project.remove("web/Dockerfile");
-      const failure = await failureOf(scene, "build:web", "CONTEXT_UNREADABLE", since);
-      expect(failure.message).toMatch(/web.*Dockerfile/);
+      const failure = await failureOf(scene, "build:web", "DOCKERFILE_INVALID", since);
+      expect(failure.message).toMatch(/there is no Dockerfile at .*web\/Dockerfile/);
       const healed = devloop.mark();
       await project.write("web/Dockerfile", text);
       await devloop.ready({ since: healed });
@@ -171,7 +171,7 @@ describe("faults while the loop runs", () => {
       const since = devloop.mark();
       await project.edit("k8s/overlays/dev/patch.yaml", "spec:", "spec: [");
       const failure = await failureOf(scene, renderId, "RENDER_FAILED", since);
-      expect(failure.message).toContain("patch.yaml");
+      expect(failure.message).toMatch(/k8s\/overlays\/dev\/patch\.yaml:\d+:\d+: /);
       expect(await page(project.ports.web)).toBe("web version 1\n");
       const healed = devloop.mark();
       await project.edit("k8s/overlays/dev/patch.yaml", "spec: [", "spec:");
@@ -333,19 +333,16 @@ describe.skipIf(k3d === undefined)("faults of the cluster itself", () => {
   it("an API server that restarts: what was edited meanwhile gets through, and no log line is lost or twice", async () => {
     const { cluster, devloop, project } = scene;
     const since = devloop.mark();
-    await shell("docker", "exec", cluster.node, "pkill", "kube-apiserver");
+    await shell("docker", "exec", cluster.node, "pkill", "-KILL", "kube-apiserver");
     await project.write("web/www/index.html", "web after the API server\n");
     const { failure } = await devloop.waitFor("service.down", ({ service }) => service === "cluster", {
       since,
     });
     expect(failure.code).toBe("CLUSTER_UNREACHABLE");
     await devloop.waitFor("service.up", ({ service }) => service === "cluster", { since });
-    await until(
-      async () => (await page(project.ports.web)) === "web after the API server\n",
-      "the page edited while the API server was away",
-    );
-    expect(await page(project.ports.api)).toBe("api version 1\n");
     await devloop.ready({ since });
+    expect(await page(project.ports.web)).toBe("web after the API server\n");
+    expect(await page(project.ports.api)).toBe("api version 1\n");
     const mark = devloop.mark();
     await devloop.waitFor("log.line", ({ text }) => text.startsWith("tick "), { since: mark });
     const numbers = ticks(devloop, await podOf(scene, "api"));

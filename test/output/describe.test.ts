@@ -57,6 +57,17 @@ describe("describeEvent", () => {
     ]);
   });
 
+  it("says that a build was made before", () => {
+    const output = { ...sampleBuild("monitor-agent"), remembered: true };
+    expect(lines({ ...sampleEvents["task.succeeded"], output })).toEqual([
+      "monitor-agent: built before from the same files",
+    ]);
+  });
+
+  it("says nothing of the end of the session, which whoever ends it knows", () => {
+    expect(lines(sampleEvents["session.stopping"])).toBeUndefined();
+  });
+
   it("says what was loaded and applied", () => {
     const loaded = { kind: "load", ref: "r", nodes: ["a", "b"], present: ["b"], bytes: 1_200_000 } as const;
     expect(lines({ ...sampleEvents["task.succeeded"], id: "load:monitor-agent", output: loaded })).toEqual([
@@ -72,7 +83,6 @@ describe("describeEvent", () => {
   });
 
   it.each([
-    ["a remembered build", { ...sampleBuild("monitor-agent"), remembered: true }],
     ["a load into nodes that have it", { kind: "load", ref: "r", nodes: ["a"], present: ["a"], bytes: 0 }],
     ["an apply that changed nothing", sampleDeploy({ changed: 0 })],
     ["a prune of nothing", { kind: "prune", pruned: [] }],

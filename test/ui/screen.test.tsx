@@ -169,6 +169,94 @@ describe("the screen", () => {
     expect(frame()).toMatch(/^Error: no metrics/m);
   });
 
+  it("counts the age of a workload that is not ready from its youngest pod, not from its first day", () => {
+    const { workloads } = sampleState();
+    const health = sampleHealth("monitor-agent");
+    const [pod] = health.pods;
+    const old = { ...pod!, name: "old", current: false, createdAt: sampleTime + 11_000 };
+    const young = { ...pod!, ready: false, createdAt: sampleTime + 9_000 };
+    const starting = sampleHealth("monitor-agent", {
+      ...{ status: "progressing", ready: 0, pods: [old, young], createdAt: sampleTime - 3_600_000 },
+      message: "waiting for readiness: /ready answered 503",
+    });
+    const workload = sampleWorkload("monitor-agent", { health: starting });
+    const { line } = show(sampleState({ workloads: { ...workloads, [agent]: workload } }));
+    expect(line("503")).toMatch(
+      /◐ monitor-agent +starting +3s +0\/1 +waiting for readiness: \/ready answered 503/,
+    );
+  });
+
+  it("leaves out of a row's reason what the row says already", () => {
+    const { workloads, tasks: known } = sampleState();
+    const health = sampleHealth("monitor-agent", {
+      ...{ status: "failed", ready: 0, restarts: 2 },
+      cause: {
+        reason: "CrashLoop",
+        message: "container monitor-agent exited with code 1, restarted 2 times",
+        container: "monitor-agent",
+      },
+    });
+    const failure = {
+      code: "BUILD_FAILED",
+      message: "monitor-test: Dockerfile:7: unknown instruction",
+    } as const;
+    const last: Attempt = {
+      ...{ status: "failed", failure, key: "k2", attempt: 2 },
+      ...{ startedAt: sampleTime, endedAt: sampleTime },
+    };
+    const build = { ...sampleTask("build:monitor-test", sampleBuild("monitor-test")), last };
+    const { line } = show(
+      sampleState({
+        workloads: { ...workloads, [agent]: sampleWorkload("monitor-agent", { health }) },
+        tasks: { ...known, ...tasks(build) },
+      }),
+    );
+    expect(line("exited")).toMatch(/failing +12s +0\/1 +exited with code 1, restarted 2 times/);
+    expect(line("Dockerfile:7")).toMatch(/failed +12s +Dockerfile:7: unknown instruction/);
+  });
+
+  it("shows what the last build printed, and not what earlier ones did", async () => {
+    const { logs, press, frame } = show();
+    const printed = (text: string, time: number) =>
+      sampleLogLine("monitor-agent", text, { workload: "build:monitor-agent", time });
+    await press("j", "the last build printed nothing");
+    logs.append([printed("of an earlier one", sampleTime - 1), printed("added 3 packages", sampleTime + 1)]);
+    await press("", "added 3 packages");
+    expect(frame()).not.toContain("of an earlier one");
+  });
+
+  it("says that a forward's port was taken, beside the address it has now", () => {
+    const moved = { status: "listening", host: "127.0.0.1", port: 8889, moved: true } as const;
+    const { forwards } = sampleState();
+    const [id, forward] = Object.entries(forwards)[0]!;
+    const { line } = show(sampleState({ forwards: { ...forwards, [id]: { ...forward, state: moved } } }));
+    expect(line("8889")).toMatch(/ready +8s +1\/1 +port 8888 is taken +http:\/\/localhost:8889/);
+  });
+
+  it("says that it is paused, also while a build goes on", () => {
+    expect(show(sampleState({ paused: true })).line("devloop monitor")).toContain("○ paused: p goes on");
+    const { line } = show({ ...building(), paused: true });
+    expect(line("devloop monitor")).toContain("◐ building monitor-agent, then paused");
+  });
+
+  it("says whether a loop works or waits while no task runs", () => {
+    const loops = [{ number: 2, startedAt: sampleTime, changed: [] }];
+    expect(show(sampleState({ loops })).line("devloop monitor")).toMatch(/◐ working$/);
+    const hold = { reason: "unreachable", service: "cluster" } as const;
+    expect(show(sampleState({ loops }), { hold }).line("devloop monitor")).toMatch(/○ waiting$/);
+  });
+
+  it("does not call forwards that start the loop's work", () => {
+    const starting = { status: "starting" } as const;
+    const forwards = Object.fromEntries(
+      Object.entries(sampleState().forwards).map(([id, forward]) => [id, { ...forward, state: starting }]),
+    );
+    const loops = [{ number: 1, startedAt: sampleTime, changed: [] }];
+    expect(show(sampleState({ forwards, loops, workloads: {} })).line("devloop monitor")).toMatch(
+      /◐ starting$/,
+    );
+  });
+
   it("shows a config that cannot be used above everything", () => {
     const configFailure = {
       code: "CONFIG_INVALID",

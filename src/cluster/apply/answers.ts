@@ -63,7 +63,12 @@ export function isNotServedYet(error: unknown): boolean {
 /** What the API server says of an object that it refuses, in one line and without a Secret's values. */
 export function applyFailed(item: ApplyItem, error: unknown): unknown {
   if (!(error instanceof KubeStatusError)) return error;
-  const message = withoutSecrets(error.message, item).replace(/\s+/g, " ").trim();
+  const message = withoutSecrets(error.message, item)
+    .replace(/\s+/g, " ")
+    .trim()
+    // The title says which object it is.
+    .replace(/^\S+ "[^"]*" is invalid: /, "")
+    .replace(/^failed to create typed patch object( \([^)]*\))?: /, "");
   return new DevloopError("APPLY_FAILED", `${item.title} is refused: ${message}`, {
     // The raw answer may quote a Secret's values.
     cause: isSecret(item) ? undefined : error,

@@ -7,7 +7,7 @@ import {
   type KubeEvent,
   type Pod,
 } from "./objects.js";
-import { currentPods, newestReplicaSet } from "./owners.js";
+import { currentPods, isUpToDate, newestReplicaSet } from "./owners.js";
 import { podActivity } from "./pod-activity.js";
 import { podCause } from "./root-cause.js";
 
@@ -84,7 +84,7 @@ function deployment(object: Controller, current: readonly Pod[], input: AssessIn
   const desired = spec?.replicas ?? 1;
   const newest = newestReplicaSet(input.replicaSets);
   // The Deployment's own count has the old revision's pods in it.
-  const available = newest?.status?.availableReplicas ?? 0;
+  const available = newest && isUpToDate(object, newest) ? (newest.status?.availableReplicas ?? 0) : 0;
   const verdict = counted(object, desired, available, current, input);
   if (verdict.status === "ready" && (status?.updatedReplicas ?? 0) < desired) {
     return { ...verdict, status: "progressing", message: waitingMessage(desired, available, current, input) };
@@ -214,7 +214,9 @@ function definiteCause(
   verdict: Verdict,
   input: AssessInput,
 ): RootCause | undefined {
-  const deadline = object.spec?.progressDeadlineSeconds;
+  const late = deadlineCause(object);
+  // Once Kubernetes has given up on the rollout, what a probe answers is why.
+  const deadline = late ? 0 : object.spec?.progressDeadlineSeconds;
   const causes = alive
     .map((entry) =>
       podCause({
@@ -236,12 +238,7 @@ function definiteCause(
     }
     return causes.find((cause) => !["Exited", "CrashLoop", "OutOfMemory"].includes(cause.reason));
   }
-  return (
-    causes[0] ??
-    creationCause(object, alive, verdict, input) ??
-    deadlineCause(object) ??
-    claimCause(object, verdict)
-  );
+  return causes[0] ?? creationCause(object, alive, verdict, input) ?? late ?? claimCause(object, verdict);
 }
 
 /** Pods that cannot even be created: a quota, an admission rule, a missing service account. */

@@ -35,6 +35,14 @@ export function newestReplicaSet(replicaSets: readonly Controller[]): Controller
   );
 }
 
+/**
+ * Whether the newest ReplicaSet that has reached us is the one its workload runs: their watches are separate, and after a
+ * lost connection the workload may be seconds ahead.
+ */
+export function isUpToDate(object: Controller, newest: Controller): boolean {
+  return revisionOf(newest) >= revisionOf(object);
+}
+
 function revisionOf(object: KubeObject): number {
   const annotations = object.metadata.annotations ?? {};
   // Deployments count with this annotation, Argo's Rollouts with theirs.
@@ -51,6 +59,7 @@ export function currentPods(
 ): readonly Pod[] {
   const newest = newestReplicaSet(replicaSets);
   if (newest) {
+    if (!isUpToDate(object, newest)) return [];
     return pods.filter((pod) =>
       pod.metadata.ownerReferences?.some((owner) => owner.uid === newest.metadata.uid),
     );

@@ -59,7 +59,8 @@ function evicted(pod: Pod): RootCause | undefined {
 
 function volumeCause({ pod, events }: CauseInput): RootCause | undefined {
   const mounting = events.findLast(
-    (event) => event.reason === "FailedMount" || event.reason === "FailedAttachVolume",
+    (event) =>
+      (event.reason === "FailedMount" || event.reason === "FailedAttachVolume") && !isFirstSync(event),
   );
   const started = pod.status?.containerStatuses?.some((status) => !status.state?.waiting);
   if (!mounting || started === true) return undefined;
@@ -67,6 +68,11 @@ function volumeCause({ pod, events }: CauseInput): RootCause | undefined {
     reason: "Volume",
     message: `a volume of pod ${pod.metadata.name} cannot be mounted: ${firstLine(mounting.message)}`,
   };
+}
+
+/** A kubelet that has not yet read a Secret or ConfigMap of a new pod says so, and tries again half a second later. */
+function isFirstSync(event: KubeEvent): boolean {
+  return /failed to sync \w+ cache|not registered/.test(event.message ?? "") && eventCount(event) < 4;
 }
 
 function containersCause(input: CauseInput): RootCause | undefined {
@@ -249,12 +255,12 @@ function readinessCause(
   const threshold = probe.failureThreshold ?? 3;
   const count = failures.reduce((sum, event) => sum + eventCount(event), 0);
   // Kubernetes itself counts to the threshold before it says unready.
-  const countedMs =
-    1000 * ((probe.initialDelaySeconds ?? 0) + (threshold - 1) * (probe.periodSeconds ?? 10));
+  const countedMs = 1000 * ((probe.initialDelaySeconds ?? 0) + (threshold - 1) * (probe.periodSeconds ?? 10));
   // The kubelet stops telling of a probe that fails often: our own clock goes on. Its stamps have whole seconds.
   const toldForMs = eventTime(unhealthy) + 1000 - Date.parse(running.startedAt ?? "");
   const failingMs = Math.max(toldForMs, runningForMs(status.containerID ?? ""));
-  if (count < threshold || failingMs < Math.min(Math.max(countedMs, startingMs), deadlineMs)) return undefined;
+  if (count < threshold || failingMs < Math.min(Math.max(countedMs, startingMs), deadlineMs))
+    return undefined;
   return {
     reason: "Probe",
     message: `container ${status.name} is not ready: readiness probe failed: ${probeReply(unhealthy, probe)}`,

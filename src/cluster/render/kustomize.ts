@@ -1,6 +1,8 @@
+import { relative } from "node:path";
 import { DevloopError } from "../../lib/errors.js";
 import { runTool } from "../../lib/run-tool.js";
 import type { KubeObject } from "../kube.js";
+import { findBrokenYaml } from "./broken-yaml.js";
 import { kustomizationInputs } from "./kustomization-inputs.js";
 import { parseManifests } from "./parse-manifests.js";
 import type { RenderOptions } from "./render.js";
@@ -10,7 +12,7 @@ export async function renderKustomize(
   directory: string,
   { signal, env }: RenderOptions,
 ): Promise<KubeObject[]> {
-  const { charts } = await kustomizationInputs(directory);
+  const { charts, files } = await kustomizationInputs(directory);
   const args = [...(charts ? ["--enable-helm"] : []), directory];
   const options = { signal, ...(env === undefined ? {} : { env }) };
   let text: string;
@@ -30,10 +32,13 @@ export async function renderKustomize(
     }
     if (!(error instanceof DevloopError) || error.code !== "TOOL_FAILED") throw error;
     const output = error.detail ?? error.message;
-    throw new DevloopError("RENDER_FAILED", `${directory} cannot be rendered: ${shortenKustomize(output)}`, {
-      cause: error,
-      detail: output,
-    });
+    const shown = relative(process.cwd(), directory) || ".";
+    const why = (await findBrokenYaml(files, output)) ?? shortenKustomize(output);
+    throw new DevloopError(
+      "RENDER_FAILED",
+      `${shown.startsWith("..") ? directory : shown} cannot be rendered: ${why}`,
+      { cause: error, detail: output },
+    );
   }
   return parseManifests(text, `kustomize build ${directory}`);
 }

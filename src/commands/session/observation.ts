@@ -15,6 +15,8 @@ export interface ObservationOptions {
   readonly onLines: (lines: readonly LogLine[]) => Promise<void>;
   /** Binds the forwards' local ports as well. */
   readonly forwards: boolean;
+  /** The API server has stopped to answer those who watch. */
+  readonly onLost: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +30,7 @@ export function observe({
   manifests,
   onLines,
   forwards,
+  onLost,
   signal,
 }: ObservationOptions): AsyncDisposable {
   const { kube } = cluster;
@@ -37,6 +40,9 @@ export function observe({
     lastLines: (pod, container, previous) => logs.lastLines(pod, container, previous),
     onPods: (pods) => {
       logs.setPods(pods);
+    },
+    onState: (state) => {
+      if (state === "down") onLost();
     },
     onHealth: (id, health) => {
       store.dispatch({ type: "workload.changed", id, health });

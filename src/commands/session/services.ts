@@ -12,6 +12,11 @@ import type { ClusterAdapter, EngineAdapter } from "./adapters.js";
 /** How long after a task has lost a service it is asked again, in ms: a service that answers but fails must not spin. */
 const settleMs = 500;
 
+/** Asks a service now instead of at its next turn: for whoever has just lost it. */
+export interface Services {
+  readonly probe: (service: Service) => void;
+}
+
 /** Watches the container engine and the cluster, and tells the store when one of them is lost or answers again. */
 export function superviseServices(
   store: Store,
@@ -20,11 +25,18 @@ export function superviseServices(
     cluster,
     signal,
   }: { readonly engine: EngineAdapter; readonly cluster: ClusterAdapter; readonly signal: AbortSignal },
-): void {
+): Services {
   const { kube } = cluster;
   const { uid } = cluster.cluster;
-  supervise(store, "engine", signal, (options) => watchEngineHealth(engine.engine, options));
-  supervise(store, "cluster", signal, (options) => watchClusterHealth(kube, uid, options));
+  const probes: Readonly<Record<Service, () => void>> = {
+    engine: supervise(store, "engine", signal, (options) => watchEngineHealth(engine.engine, options)),
+    cluster: supervise(store, "cluster", signal, (options) => watchClusterHealth(kube, uid, options)),
+  };
+  return {
+    probe: (service) => {
+      probes[service]();
+    },
+  };
 }
 
 function supervise(
@@ -32,15 +44,18 @@ function supervise(
   service: Service,
   signal: AbortSignal,
   watch: (options: HealthOptions) => HealthWatch,
-): void {
+): () => void {
   let stop = new AbortController();
+  let current: HealthWatch | undefined;
   const begin = (): void => {
     stop = new AbortController();
-    watch({
+    current = watch({
       signal: AbortSignal.any([signal, stop.signal]),
       onChange: (health) => {
-        if (health.status === "up") store.dispatch({ type: "service.up", service });
-        else store.dispatch({ type: "service.down", service, failure: health.failure });
+        const known = store.getSnapshot().services[service].status;
+        if (health.status === "up") {
+          if (known !== "up") store.dispatch({ type: "service.up", service });
+        } else store.dispatch({ type: "service.down", service, failure: health.failure });
       },
     });
   };
@@ -52,4 +67,5 @@ function supervise(
   });
   signal.addEventListener("abort", unsubscribe, { once: true });
   begin();
+  return () => current?.probe();
 }

@@ -127,17 +127,20 @@ export function openSession(
   }
 
   function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
+    const services = superviseServices(store, { engine, cluster, signal: life.signal });
     const observation = observe({
       store,
       cluster,
       manifests,
       onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
       forwards: watch,
+      onLost: () => {
+        services.probe("cluster");
+      },
       signal: life.signal,
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
-    superviseServices(store, { engine, cluster, signal: life.signal });
     const running: Engine = startEngine(
       store,
       taskRunner({

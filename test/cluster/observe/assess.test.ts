@@ -47,6 +47,18 @@ describe("assess", () => {
     ]);
   });
 
+  it("is not ready with the old revision's pods while the new ReplicaSet has not reached us", () => {
+    // The two are watched apart: after a lost connection the Deployment may be known seconds before its ReplicaSet.
+    const ahead = controller("Deployment", {
+      metadata: { annotations: { "deployment.kubernetes.io/revision": "2" } },
+      spec: { replicas: 1 },
+      status: { observedGeneration: 2, updatedReplicas: 1, availableReplicas: 1 },
+    });
+    const found = health(ahead, { pods: [ofRevision("old", 1)], replicaSets: [replicaSet(1, 1)] });
+    expect(found).toMatchObject({ status: "progressing", ready: 0, message: "waiting for its pod" });
+    expect(found.pods).toMatchObject([{ name: "old", current: false }]);
+  });
+
   it("pods of the old revision neither make it ready nor fail it", () => {
     const crashing = {
       ...unready,
@@ -211,5 +223,48 @@ describe("assess", () => {
 
   it("what is not there any more is gone", () => {
     expect(health(undefined)).toMatchObject({ status: "gone", pods: [] });
+  });
+
+  describe("a readiness probe that fails", () => {
+    const failing = ofRevision("new", 2, { ...unready, containerStatuses: [running({ ready: false })] });
+    const probed: Pod = {
+      ...failing,
+      spec: {
+        containers: [{ name: "main", readinessProbe: { httpGet: { path: "/ready" }, periodSeconds: 1 } }],
+      },
+    };
+    const replies = [
+      event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", {
+        count: 9,
+        lastTimestamp: "2026-01-01T10:00:10Z",
+      }),
+    ];
+    const after = (runningForMs: number, spec: object = {}, status: object = {}) =>
+      health(deployment({ replicas: 1, ...spec }, { observedGeneration: 2, updatedReplicas: 1, ...status }), {
+        ...{ pods: [probed], replicaSets: [replicaSet(2, 0)] },
+        ...{ eventsOf: () => replies, runningForMs: () => runningForMs },
+      });
+
+    it("is part of the start at first, with its answer", () => {
+      const found = after(9000);
+      expect(found).toMatchObject({
+        status: "progressing",
+        message: "waiting for readiness: /ready answered 503",
+      });
+      expect(found.cause).toBeUndefined();
+    });
+
+    it.each([
+      ["for half a minute", 30_000, {}, {}],
+      ["beyond the deployment's own deadline", 9000, { progressDeadlineSeconds: 9 }, {}],
+      [
+        "when Kubernetes has given up",
+        5000,
+        { progressDeadlineSeconds: 9 },
+        { conditions: [{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded" }] },
+      ],
+    ])("is why it fails, %s", (_, ms, spec, status) => {
+      expect(after(ms, spec, status)).toMatchObject({ status: "failed", cause: { reason: "Probe" } });
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { KubeEvent, Pod } from "../../../src/cluster/observe/objects.js";
-import { podCause } from "../../../src/cluster/observe/root-cause.js";
+import { podCause, startingMs } from "../../../src/cluster/observe/root-cause.js";
 import { event, pod, running, unready } from "./objects.js";
 
 function cause(subject: Pod, events: readonly KubeEvent[] = [], lines: readonly string[] = [], ran = 0) {
@@ -129,25 +129,49 @@ describe("podCause", () => {
         lastTimestamp: `2026-01-01T10:00:${at}Z`,
       });
 
-    it("is part of a normal start below its threshold", () => {
-      expect(cause(subject, [unhealthy(2, "15")])).toBeUndefined();
+    it("is part of a normal start while the container is young, however often it failed", () => {
+      expect(cause(subject, [unhealthy(25, "15")], [], 15_000)).toBeUndefined();
     });
-    it("is the cause beyond it, with its reply", () => {
-      expect(cause(subject, [unhealthy(3, "25")])).toMatchObject({
+    it("is the cause after half a minute, with its reply", () => {
+      expect(cause(subject, [unhealthy(3, "31")])).toMatchObject({
         reason: "Probe",
         message: "container main is not ready: readiness probe failed: /health answered 503",
       });
+    });
+    it("is the cause after half a minute by our own clock, when the kubelet tells of it no more", () => {
+      expect(cause(subject, [unhealthy(25, "26")], [], startingMs)?.reason).toBe("Probe");
+    });
+    it("is no cause below its own threshold", () => {
+      expect(cause(subject, [unhealthy(2, "31")], [], 60_000)).toBeUndefined();
+    });
+    it("may take as long as its threshold and period say", () => {
+      const patient = pod("web-1", {
+        status: { ...unready, containerStatuses: [running({ ready: false })] },
+        container: { readinessProbe: { ...container.readinessProbe, failureThreshold: 6 } },
+      });
+      expect(cause(patient, [unhealthy(6, "45")], [], 45_000)).toBeUndefined();
+      expect(cause(patient, [unhealthy(6, "51")], [], 51_000)?.reason).toBe("Probe");
+    });
+    it("is given up on earlier when the workload's own deadline is", () => {
+      const found = podCause({
+        pod: subject,
+        events: [unhealthy(3, "12")],
+        lastLines: () => [],
+        runningForMs: () => 11_000,
+        deadlineMs: 10_000,
+      });
+      expect(found?.reason).toBe("Probe");
     });
     it("is counted over all replies", () => {
       expect(
         cause(subject, [
           unhealthy(2, "12", "dial tcp 10.0.0.1:80: connect: connection refused"),
-          unhealthy(1, "25"),
+          unhealthy(1, "31"),
         ])?.reason,
       ).toBe("Probe");
     });
     it("of the run before this one says nothing", () => {
-      expect(cause(subject, [unhealthy(9, "00")])).toBeUndefined();
+      expect(cause(subject, [unhealthy(9, "00")], [], 60_000)).toBeUndefined();
     });
   });
 
@@ -179,6 +203,13 @@ describe("podCause", () => {
       'MountVolume.SetUp failed for volume "conf" : configmap "conf" not found',
     );
     expect(cause(waiting("ContainerCreating", ""), [mount])).toMatchObject({ reason: "Volume" });
+  });
+
+  it("a secret that the kubelet has not read yet is no failure, unless it stays so", () => {
+    const message = 'MountVolume.SetUp failed for volume "token" : failed to sync secret cache: timed out';
+    const starting = waiting("ContainerCreating", "");
+    expect(cause(starting, [event("FailedMount", message)])).toBeUndefined();
+    expect(cause(starting, [event("FailedMount", message, { count: 6 })])?.reason).toBe("Volume");
   });
 
   it("a pod that is being deleted has no cause", () => {

@@ -66,7 +66,7 @@ describe.skipIf(!kube && !process.env["CI"])("health on a real cluster", () => {
   });
 
   it("a crash loop is one line with the exit code and the last lines", async () => {
-    const id = await create(deployment("crash", shell("echo one; echo 'cannot find config' >&2; exit 3")));
+    const id = await create(deployment("crash", shell("echo one; echo 'cannot find config'; exit 3")));
     const failed = await until(id, (next) => (next.cause?.lines?.length ?? 0) >= 2 && next.restarts > 0);
     expect(failed).toMatchObject({
       status: "failed",
@@ -91,7 +91,8 @@ describe.skipIf(!kube && !process.env["CI"])("health on a real cluster", () => {
   it("a readiness probe is waited for, then told with its reply", async () => {
     const probe = { httpGet: { path: "/nothing", port: 8080 }, periodSeconds: 1, failureThreshold: 5 };
     const server = shell("mkdir /www; cd /www; exec httpd -f -p 8080", { readinessProbe: probe });
-    const id = await create(deployment("probe", server));
+    // Its own deadline spares us the half minute that a young container gets.
+    const id = await create(deployment("probe", server, { progressDeadlineSeconds: 8 }));
     const failed = await until(id, (next) => next.status === "failed");
     expect(failed.cause).toMatchObject({
       reason: "Probe",

@@ -67,7 +67,7 @@ describe("kustomize", () => {
     await tool("kustomize", { err, code: 1 });
     await expect(kustomize()).rejects.toMatchObject({
       code: "RENDER_FAILED",
-      message: `${path.join(app, "base")} cannot be rendered: a.yaml: no`,
+      message: `${path.relative(process.cwd(), path.join(app, "base"))} cannot be rendered: a.yaml: no`,
       detail: err,
     });
   });

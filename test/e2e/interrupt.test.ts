@@ -1,0 +1,314 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anyCluster, api, type TestCluster } from "./clusters.js";
+import { launch, page, start, until, type EventOf, type Running } from "./devloop.js";
+import { processesWith, sleeping } from "./processes.js";
+import { freePort, scratchProject, type Scratch } from "./scratch.js";
+
+const deployId = "deploy:k8s/overlays/dev";
+/** How long the end may take after ctrl-c, in ms: an apply under way may take five seconds to get through. */
+const endMs = 8_000;
+const markVariable = "DEVLOOP_TEST_MARK";
+
+// Each phase goes on from what the one before it left: that is what whoever presses ctrl-c does next.
+describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
+  let cluster: TestCluster;
+  let project: Scratch;
+  let mark: string;
+  /** A time of its own for the build that is broken off: a step that once ran to its end is cached. */
+  const seconds = `25.${Math.floor(Math.random() * 1e6)}`;
+
+  beforeAll(async () => {
+    cluster = anyCluster();
+    project = await scratchProject(cluster, `interrupt-${signal.toLowerCase()}`);
+    await project.write("k8s/base/extra.yaml", configMaps(0, 60));
+    await project.write("web/slow", `${seconds}\n`);
+    // Enough to be caught in the act of moving it.
+    await project.edit(
+      "web/Dockerfile",
+      "COPY www",
+      "RUN dd if=/dev/zero of=/ballast bs=1M count=64\nCOPY www",
+    );
+  });
+  afterAll(async () => {
+    await project[Symbol.asyncDispose]();
+  });
+
+  it("while it connects", async () => {
+    await using silent = await silentServer();
+    const devloop = begin({ DOCKER_HOST: `tcp://127.0.0.1:${silent.port}` });
+    await until(async () => silent.asked(), "a question to the engine");
+    await end(devloop);
+  });
+
+  it("while it reads the files", async () => {
+    for (let directory = 0; directory < 8; directory += 1)
+      await Promise.all(
+        Array.from({ length: 400 }, (_, index) =>
+          project.write(`api/many/${directory}/${index}.txt`, `${directory} ${index}\n`),
+        ),
+      );
+    const devloop = begin();
+    await devloop.waitFor("session.started");
+    await end(devloop);
+    await project.remove("api/many");
+  });
+
+  it("during a build, which ends in the engine as well", async () => {
+    const devloop = begin();
+    await devloop.waitFor(
+      "task.progress",
+      ({ id, progress }) => id === "build:web" && progress.message.includes("sleep"),
+    );
+    await until(async () => (await sleeping(seconds)).length > 0, "the step to run");
+    await end(devloop);
+    if (signal === "SIGINT") expect(await sleeping(seconds)).toEqual([]);
+    // Nobody is left to stop it: the engine does, or the step comes to its end.
+    else await until(async () => (await sleeping(seconds)).length === 0, "the step to end");
+  });
+
+  it("during a load", async () => {
+    await project.write("web/slow", "0\n");
+    const devloop = begin();
+    await devloop.waitFor("task.progress", ({ id }) => id === "load:web");
+    await end(devloop);
+  });
+
+  it("during an apply", async () => {
+    const devloop = begin();
+    await devloop.waitFor(
+      "task.progress",
+      ({ id, progress }) => id === deployId && progress.message.startsWith("applied ConfigMap/"),
+    );
+    await end(devloop);
+  });
+
+  it("while it waits until all is ready; what left the overlay before is pruned", async () => {
+    await project.write("k8s/base/extra.yaml", configMaps(30, 70));
+    // Not cached, and slow to become ready.
+    await project.edit("web/start.sh", "httpd", "sleep 4; httpd");
+    const devloop = begin();
+    await devloop.waitFor("task.succeeded", ({ id }) => id === deployId);
+    expect(await configMapsThere()).toEqual(names(30, 70));
+    expect(devloop.count("loop.ended", ({ outcome }: EventOf<"loop.ended">) => outcome === "ready")).toBe(0);
+    await end(devloop);
+  });
+
+  it("at rest", async () => {
+    const devloop = begin();
+    await devloop.ready();
+    expect(await page(project.ports.web)).toBe("web version 1\n");
+    await end(devloop);
+  });
+
+  it("carries on: nothing is built, no pod restarted, nothing there twice", async () => {
+    const before = await pods();
+    expect(before.map(({ app }) => app)).toEqual(["api", "web"]);
+    const devloop = begin();
+    await devloop.ready();
+    expect(await pods()).toEqual(before);
+    expect(
+      devloop.events.flatMap((event) => (event.type === "task.succeeded" ? [event.output] : [])),
+    ).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ kind: "build", remembered: true }),
+        expect.objectContaining({ kind: "deploy", created: 0, changed: 0, pruned: [] }),
+      ]),
+    );
+    expect(await configMapsThere()).toEqual(names(30, 70));
+    for (const [name, port] of Object.entries(project.ports))
+      expect(await page(port)).toBe(`${name} version 1\n`);
+    await end(devloop);
+  });
+
+  function begin(env: Readonly<Record<string, string>> = {}): Running {
+    mark = randomUUID();
+    return start({ cluster, cwd: project.root, env: { [markVariable]: mark, ...env } });
+  }
+
+  /** Ends it, and looks at what it leaves. */
+  async function end(devloop: Running): Promise<void> {
+    const sentAt = Date.now();
+    const code = await devloop.stop(signal);
+    const took = Date.now() - sentAt;
+    if (signal === "SIGINT") {
+      expect(code).toBe(130);
+      expect(took).toBeLessThan(endMs);
+      expect(await processesWith(markVariable, mark)).toEqual([]);
+      expect(devloop.stderr()).toBe("");
+    } else {
+      expect(devloop.child.signalCode).toBe("SIGKILL");
+      // A tool that it had started gets to its end.
+      await until(async () => (await processesWith(markVariable, mark)).length === 0, "its children to end");
+    }
+    for (const port of Object.values(project.ports)) expect(await isFree(port)).toBe(true);
+    await expectWholeState(project.root, { leftovers: signal === "SIGKILL" });
+  }
+
+  async function pods(): Promise<{ app: string | undefined; uid: string | undefined; restarts: number }[]> {
+    const all = await until(async () => {
+      const found = await api(cluster).pods(project.namespace);
+      return found.length === 2 && found;
+    }, "two pods");
+    return all
+      .map((pod) => {
+        const { containerStatuses = [] } = pod["status"] as {
+          containerStatuses?: { restartCount: number }[];
+        };
+        const restarts = containerStatuses.reduce((sum, { restartCount }) => sum + restartCount, 0);
+        return { app: pod.metadata.labels?.["app"], uid: pod.metadata.uid, restarts };
+      })
+      .sort((a, b) => String(a.app).localeCompare(String(b.app)));
+  }
+
+  async function configMapsThere(): Promise<string[]> {
+    const all = await api(cluster).list(`/api/v1/namespaces/${project.namespace}/configmaps`);
+    return all.map(({ metadata }) => metadata.name).filter((name) => name.startsWith("extra-"));
+  }
+});
+
+describe("ctrl-c", () => {
+  let cluster: TestCluster;
+  let project: Scratch;
+  beforeAll(async () => {
+    cluster = anyCluster();
+    project = await scratchProject(cluster, "ctrl-c");
+  });
+  afterAll(async () => {
+    await project[Symbol.asyncDispose]();
+  });
+
+  it("says what keeps running", async () => {
+    const { child, output, said } = plain([]);
+    await said(/ready in/);
+    child.kill("SIGINT");
+    expect(await once(child, "close")).toEqual([130, null]);
+    expect(output()).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
+    expect(await api(cluster).pods(project.namespace)).toHaveLength(2);
+  });
+
+  it("does not wait for a reader that has stopped reading", async () => {
+    await project.edit("api/start.sh", "echo started api\n", "yes 'a line of its log' &\n");
+    const { child, said } = plain([]);
+    await said(/a line of its log/);
+    child.stdout.pause();
+    // By now the pipe is full, and whatever comes waits.
+    await until(async () => child.stdout.readableLength >= child.stdout.readableHighWaterMark, "a full pipe");
+    child.kill("SIGINT");
+    const sentAt = Date.now();
+    expect(await once(child, "exit")).toEqual([130, null]);
+    expect(Date.now() - sentAt).toBeLessThan(endMs);
+    await project.edit("api/start.sh", "yes 'a line of its log' &\n", "echo started api\n");
+  });
+
+  it("twice ends at once; once with --cleanup removes what was deployed", async () => {
+    const first = plain(["--cleanup"]);
+    await first.said(/ready in/);
+    first.child.kill("SIGINT");
+    first.child.kill("SIGINT");
+    await first.said(/stopping: interrupted/);
+    first.child.kill("SIGINT");
+    const sentAt = Date.now();
+    expect(await once(first.child, "exit")).toEqual([130, null]);
+    expect(Date.now() - sentAt).toBeLessThan(500);
+    expect(await api(cluster).pods(project.namespace)).toHaveLength(2);
+
+    const second = plain(["--cleanup"]);
+    await second.said(/ready in/);
+    second.child.kill("SIGINT");
+    expect(await once(second.child, "close")).toEqual([130, null]);
+    expect(second.output()).toContain("removed Deployment/web");
+    expect(await api(cluster).pods(project.namespace)).toEqual([]);
+  });
+
+  /** `devloop up` without a terminal, and what it prints. */
+  function plain(args: readonly string[]) {
+    const child = launch({ cluster, cwd: project.root, args: ["up", ...args] });
+    let text = "";
+    const keep = (chunk: string): void => {
+      text += chunk;
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+    return {
+      child,
+      output: () => text,
+      said: async (pattern: RegExp) => {
+        try {
+          await until(async () => pattern.test(text), String(pattern), 90_000);
+        } catch (error) {
+          throw new Error(`it said instead:\n${text}`, { cause: error });
+        }
+      },
+    };
+  }
+});
+
+/** ConfigMaps extra-<from> to extra-<to - 1>. */
+function configMaps(from: number, to: number): string {
+  return names(from, to)
+    .map((name) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { a: "1" }\n`)
+    .join("---\n");
+}
+
+function names(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => `extra-${String(from + index).padStart(2, "0")}`);
+}
+
+/** Every file in the project's state directory can be read whole, and is known. */
+async function expectWholeState(root: string, { leftovers }: { readonly leftovers: boolean }): Promise<void> {
+  const directory = join(root, ".state");
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile());
+  const known = leftovers ? /^builds\.json(\.\d+)?$/ : /^builds\.json$/;
+  for (const file of files) {
+    expect(file.name).toMatch(known);
+    if (file.name !== "builds.json") continue;
+    const text = await readFile(join(file.parentPath, file.name), "utf8");
+    expect(JSON.parse(text)).toMatchObject({ version: 1 });
+  }
+}
+
+/** A server that takes connections and never says a word. */
+async function silentServer() {
+  let asked = false;
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    // Read, or its end would go unnoticed.
+    socket.resume();
+    asked = true;
+  });
+  const port = await freePort();
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port,
+    asked: () => asked,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+      }),
+  };
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = new Promise<boolean>((resolve) => {
+    server.on("error", () => {
+      resolve(false);
+    });
+    server.on("listening", () => {
+      resolve(true);
+    });
+  });
+  server.listen({ port, host: "127.0.0.1", exclusive: true });
+  const free = await listening;
+  if (free) await new Promise((resolve) => server.close(resolve));
+  return free;
+}

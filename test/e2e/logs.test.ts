@@ -1,0 +1,127 @@
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anyCluster, type TestCluster } from "./clusters.js";
+import { start, until, type EventOf, type Running } from "./devloop.js";
+import { scratchProject, type Scratch } from "./scratch.js";
+
+type Line = EventOf<"log.line">;
+const lineCount = 100_000;
+
+describe("log lines", () => {
+  let cluster: TestCluster;
+  let project: Scratch;
+  let devloop: Running;
+
+  beforeAll(async () => {
+    cluster = anyCluster();
+    project = await scratchProject(cluster, "logs");
+    await project.edit("web/start.sh", "echo started web\n", printer);
+    await project.write("api/start.sh", crashing);
+    devloop = start({ cluster, cwd: project.root });
+  });
+  afterAll(async () => {
+    await devloop.stop();
+    await project[Symbol.asyncDispose]();
+  });
+
+  it("come all and in order, 100,000 in some 20 s, while memory stays flat", async () => {
+    const first = await devloop.waitFor("log.line", ({ text }) => text.startsWith("number "));
+    const startedAt = Date.now();
+    const numbers = (): Line[] =>
+      devloop.events.filter(
+        (event): event is Line => event.type === "log.line" && event.text.startsWith("number "),
+      );
+    await devloop.waitFor("log.line", ({ text }) => text === "number 20000");
+    const early = await residentMemory(devloop);
+    const samples: number[] = [];
+    const sampler = setInterval(() => {
+      void residentMemory(devloop).then((size) => samples.push(size));
+    }, 250);
+    await devloop.waitFor("log.line", ({ text }) => text === `number ${lineCount}`, { timeoutMs: 120_000 });
+    clearInterval(sampler);
+    const seconds = (Date.now() - startedAt) / 1000;
+    // What might come twice would come right behind.
+    await devloop.waitFor("log.line", ({ text }) => text === "numbers end");
+
+    const texts = numbers().map(({ text }) => text);
+    expect(texts.length).toBe(lineCount);
+    expect(texts.findIndex((text, index) => text !== `number ${index + 1}`)).toBe(-1);
+    expect(new Set(numbers().map(({ pod, container }) => `${pod} ${container}`))).toEqual(
+      new Set([`${first.pod} web`]),
+    );
+    expect(samples.length).toBeGreaterThan(10);
+    const growth = Math.max(...samples) - early;
+    console.log(
+      `${lineCount} lines in ${seconds.toFixed(1)} s; resident memory ${early} MiB after 20,000 lines, at most ${growth.toFixed(1)} MiB more until the end`,
+    );
+    expect(growth).toBeLessThan(40);
+  });
+
+  it("come from every run of a container that crashes, each line once and in order", async () => {
+    // It prints its lines and is gone at once: nobody can follow it that fast.
+    await until(async () => runs().length >= 3, "three runs", 120_000);
+    const [one, two] = runs();
+    for (const id of [one!, two!]) {
+      const lines = linesOf(id).map(({ text }) => text);
+      expect(lines).toEqual(Array.from({ length: 200 }, (_, index) => `run ${id} ${index + 1}`));
+    }
+    const failed = await devloop.waitFor(
+      "workload.changed",
+      ({ id, health }) => id.endsWith("/api") && health.cause?.reason === "CrashLoop",
+    );
+    expect(failed.health.status).toBe("failed");
+    expect(failed.health.cause?.lines.at(-1)).toMatch(/^run \S+ 200$/);
+  });
+
+  it("go on with the new pod's over a rollout", async () => {
+    const since = devloop.mark();
+    await project.write("api/start.sh", serving);
+    await devloop.ready({ since, timeoutMs: 120_000 });
+    const line = await devloop.waitFor("log.line", ({ text }) => text === "serving now", { since });
+    const old = devloop.events.find((event) => event.type === "log.line" && event.text.startsWith("run "));
+    expect(line.workload).toBe((old as Line).workload);
+    expect(line.pod).not.toBe((old as Line).pod);
+    // The other one was left alone: it printed nothing anew.
+    expect(devloop.count("log.line", ({ workload }: Line) => workload.endsWith("/web"), since)).toBe(0);
+  });
+
+  function runs(): string[] {
+    const ids = devloop.events.flatMap((event) =>
+      event.type === "log.line" ? (/^run (\S+) \d+$/.exec(event.text)?.[1] ?? []) : [],
+    );
+    return [...new Set(ids)];
+  }
+
+  function linesOf(id: string): Line[] {
+    return devloop.events.filter(
+      (event): event is Line => event.type === "log.line" && event.text.startsWith(`run ${id} `),
+    );
+  }
+});
+
+/** 500 lines every tenth of a second, beside the server. */
+const printer = `awk 'BEGIN {
+  for (i = 1; i <= ${lineCount}; i++) {
+    print "number " i
+    if (i % 500 == 0) { fflush(); system("sleep 0.09") }
+  }
+  print "numbers end"
+}' &
+`;
+
+const crashing = `id=$(cat /proc/sys/kernel/random/uuid)
+awk -v id=$id 'BEGIN { for (i = 1; i <= 200; i++) print "run " id " " i }'
+exit 3
+`;
+
+const serving = `echo serving now
+httpd -f -p 8080 -h /www &
+trap 'kill $!; exit 0' TERM
+wait
+`;
+
+/** MiB of memory that a process holds. */
+async function residentMemory({ child }: Running): Promise<number> {
+  const status = await readFile(`/proc/${child.pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+}

@@ -1,0 +1,127 @@
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anyCluster, type TestCluster } from "./clusters.js";
+import { cli, page, until } from "./devloop.js";
+import { scratchProject, type Scratch } from "./scratch.js";
+
+const run = promisify(execFile);
+
+// In tmux: a terminal of which the test can ask what stands on it.
+describe("the screen in a terminal", () => {
+  let cluster: TestCluster;
+  let project: Scratch;
+  let terminal: Terminal;
+
+  beforeAll(async () => {
+    cluster = anyCluster();
+    project = await scratchProject(cluster, "terminal");
+    terminal = await openTerminal(project.root, { KUBECONFIG: cluster.kubeconfig });
+  });
+  afterAll(async () => {
+    await terminal[Symbol.asyncDispose]();
+    await project[Symbol.asyncDispose]();
+  });
+
+  it("shows both workloads ready, with their URLs", async () => {
+    await terminal.type("node $CLI up\n");
+    const { web, api } = project.ports;
+    const screen = await terminal.see((text) => isReady(text) && text.includes(`:${web}`));
+    for (const [name, port] of Object.entries({ web, api })) {
+      expect(screen).toMatch(new RegExp(`${name} .*ready .*1/1`));
+      expect(screen).toContain(`http://localhost:${port}`);
+      expect(await page(port)).toBe(`${name} version 1\n`);
+    }
+  });
+
+  it("rebuilds on r, and shows its keys on ?", async () => {
+    const scrolled = await terminal.scrolled();
+    await terminal.type("r");
+    await terminal.see((text) => text.includes("building web"));
+    await terminal.see(isReady);
+    await terminal.type("?");
+    await terminal.see((text) => text.includes("rebuild everything"));
+    await terminal.type("?");
+    await terminal.see((text) => !text.includes("rebuild everything"));
+    // Frames are drawn over each other: none is left above.
+    expect(await terminal.scrolled()).toBe(scrolled);
+  });
+
+  it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
+    await terminal.type("q");
+    const screen = await terminal.see((text) => text.includes("keep running"));
+    expect(screen).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
+    expect(await terminal.state()).toEqual({ exitCode: 0, echo: true, lines: true, cursor: true });
+  });
+
+  it("exits with 130 on ctrl-c, and leaves the terminal as well", async () => {
+    await terminal.type("clear; node $CLI up\n");
+    await terminal.see(isReady);
+    await terminal.press("C-c");
+    await terminal.see((text) => text.includes("keep running"));
+    expect(await terminal.state()).toEqual({ exitCode: 130, echo: true, lines: true, cursor: true });
+  });
+});
+
+function isReady(screen: string): boolean {
+  return ["web", "api"].every((name) => new RegExp(`${name} .*ready .*1/1`).test(screen));
+}
+
+interface Terminal extends AsyncDisposable {
+  type(keys: string): Promise<void>;
+  /** A key by tmux's name for it. */
+  press(key: string): Promise<void>;
+  /** Waits until what stands on the screen is as told, and returns it. */
+  see(matches: (screen: string) => boolean): Promise<string>;
+  /** How many lines have left the screen at its top. */
+  scrolled(): Promise<number>;
+  /** How the last program has left it: its exit code, whether typing is echoed and comes by the line, and is to be seen. */
+  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean }>;
+}
+
+/** A shell in a terminal of 100 columns and 30 lines. */
+async function openTerminal(cwd: string, env: Readonly<Record<string, string>>): Promise<Terminal> {
+  const socket = `devloop-${randomUUID()}`;
+  const outer: NodeJS.ProcessEnv = { ...process.env, ...env, CLI: cli, PS1: "$ ", XDG_STATE_HOME: `${cwd}/.state` };
+  // On a build server there would be no screen at all.
+  delete outer["CI"];
+  delete outer["CONTINUOUS_INTEGRATION"];
+  const tmux = async (...args: string[]): Promise<string> =>
+    (await run("tmux", ["-L", socket, "-f", "/dev/null", ...args], { cwd, env: outer })).stdout;
+  await tmux("new-session", "-d", "-x", "100", "-y", "30", "sh");
+  const read = (): Promise<string> => tmux("capture-pane", "-p");
+  const type = async (keys: string): Promise<void> => {
+    await tmux("send-keys", "-l", keys);
+  };
+  const see: Terminal["see"] = async (matches) => {
+    let screen = "";
+    try {
+      await until(async () => matches((screen = await read())), "the screen", 90_000);
+    } catch (error) {
+      throw new Error(`on the screen instead:\n${screen}`, { cause: error });
+    }
+    return screen;
+  };
+  return {
+    type,
+    see,
+    press: async (key) => {
+      await tmux("send-keys", key);
+    },
+    scrolled: async () => Number(await tmux("display", "-p", "#{history_size}")),
+    async state() {
+      await type("echo code=$? $(stty -a | tr -d '\\n')=end\n");
+      const answer = (await see((text) => /code=\d+ [\s\S]*=end/.test(text))).replaceAll("\n", "");
+      return {
+        exitCode: Number(/code=(\d+)/.exec(answer)?.[1]),
+        echo: / echo[ ;]/.test(answer),
+        lines: / icanon[ ;]/.test(answer),
+        cursor: (await tmux("display", "-p", "#{cursor_flag}")).trim() === "1",
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await tmux("kill-server");
+    },
+  };
+}
