@@ -20,33 +20,44 @@ export interface ContextOptions {
  * read or gets shorter while it is sent.
  */
 export function contextArchive(options: ContextOptions): Readable {
-  const archive = pack();
-  fill(archive, options).then(
-    () => {
-      archive.finalize();
-    },
-    (error: unknown) => {
-      archive.destroy(error as Error);
-    },
-  );
-  return Readable.from(inPieces(archive), { objectMode: false, highWaterMark: pieceBytes });
+  return Readable.from(inPieces(options), { objectMode: false, highWaterMark: pieceBytes });
 }
 
 /** Files up to this many bytes are read at once, larger ones in pieces of this size; the archive is sent in such pieces. */
 const pieceBytes = 128 * 1024;
 
 /** An archive comes in three chunks for each file: a small file's would cost more to send than to read. */
-async function* inPieces(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+async function* inPieces(options: ContextOptions): AsyncGenerator<Buffer> {
+  const archive = pack();
+  archive.on("error", alreadyTold);
+  const filled = fill(archive, options).then(
+    () => {
+      archive.finalize();
+    },
+    (error: unknown) => {
+      archive.destroy();
+      throw error;
+    },
+  );
+  // Awaited below, unless the reader goes away before.
+  filled.catch(() => undefined);
   let chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of archive) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length < pieceBytes) continue;
-    yield Buffer.concat(chunks, length);
-    chunks = [];
-    length = 0;
+  try {
+    for await (const chunk of archive as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length < pieceBytes) continue;
+      yield Buffer.concat(chunks, length);
+      chunks = [];
+      length = 0;
+    }
+  } catch (error) {
+    // The cause says more than the end it brought about.
+    await filled;
+    throw error;
   }
+  await filled;
   yield Buffer.concat(chunks, length);
 }
 
@@ -108,7 +119,7 @@ async function addEntry(archive: Pack, header: Header, content?: Buffer): Promis
   await promise;
 }
 
-/** An archive that fails fails its open entry too; the promise of its callback has the error. */
+/** An archive that is destroyed fails its open entry too; the promise of its callback has the error. */
 function alreadyTold(): void {
   // Without a listener the event would end the process.
 }

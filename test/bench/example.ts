@@ -24,7 +24,7 @@ const project = new URL("../../", import.meta.url).pathname;
 export async function copyExample(cluster: TestCluster, namespace: string): Promise<Example> {
   const root = await mkdtemp(join(tmpdir(), `devloop-${namespace}-`));
   const ports = { agent: await freePort(), test: await freePort() };
-  await cp(join(project, "examples"), join(root, "examples"), { recursive: true });
+  await cp(join(project, "examples"), join(root, "examples"), { recursive: true, dereference: true });
   const config = await readFile(join(project, "devloop.yaml"), "utf8");
   await writeFile(
     join(root, "devloop.yaml"),

@@ -1,4 +1,3 @@
-import { appendFileSync } from "node:fs";
 import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -62,7 +61,6 @@ export function start({ args = ["up", "--output", "json"], ...options }: StartOp
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   createInterface({ input: child.stdout }).on("line", (line) => {
     events.push(JSON.parse(line) as OutputEvent);
-    if (process.env["FAULTS_TRACE"]) appendFileSync(`${process.env["FAULTS_TRACE"]}.${child.pid}`, line + "\n");
     for (const watcher of [...watchers]) watcher();
   });
   const exited = once(child, "exit").then(([code]) => {

@@ -69,11 +69,6 @@ describe("faults while the loop runs", () => {
   });
   afterAll(async () => {
     await scene.devloop.stop();
-    if (process.env["FAULTS_TRACE"])
-      await writeFile(
-        `${process.env["FAULTS_TRACE"]}.kind`,
-        scene.devloop.events.map((e) => JSON.stringify(e)).join("\n"),
-      );
     squatter.close();
     await relay[Symbol.asyncDispose]();
     await scene.project[Symbol.asyncDispose]();
@@ -304,6 +299,17 @@ describe("faults while the loop runs", () => {
     const downs = (event: EventOf<"service.down">) => event.service === "engine";
     expect(devloop.count("service.down", downs, since)).toBe(1);
   });
+
+  it("a namespace that somebody deletes: said, and the next edit puts all of it back", async () => {
+    const { cluster, devloop, project } = scene;
+    const since = devloop.mark();
+    const path = `/api/v1/namespaces/${project.namespace}`;
+    await api(cluster).remove(path);
+    await devloop.waitFor("workload.changed", ({ health }) => health.status === "gone", { since });
+    await until(async () => (await api(cluster).get(path)) === undefined, "the namespace to be gone");
+    await carriesAnEdit(scene, "web in a new namespace");
+    expect(await page(project.ports.api)).toBe("api version 1\n");
+  });
 });
 
 describe.skipIf(k3d === undefined)("faults of the cluster itself", () => {
@@ -322,11 +328,6 @@ describe.skipIf(k3d === undefined)("faults of the cluster itself", () => {
   });
   afterAll(async () => {
     await scene.devloop.stop();
-    if (process.env["FAULTS_TRACE"])
-      await writeFile(
-        `${process.env["FAULTS_TRACE"]}.k3d`,
-        scene.devloop.events.map((e) => JSON.stringify(e)).join("\n"),
-      );
     await scene.project[Symbol.asyncDispose]();
   });
 

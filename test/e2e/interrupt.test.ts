@@ -72,7 +72,8 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
   });
 
   it("during a load", async () => {
-    await project.write("web/slow", "0\n");
+    // Built anew as well, so that the node does not have it.
+    await project.write("web/slow", `0.${Math.floor(Math.random() * 1e6)}\n`);
     const devloop = begin();
     await devloop.waitFor("task.progress", ({ id }) => id === "load:web");
     await end(devloop);
@@ -192,9 +193,10 @@ describe("ctrl-c", () => {
   });
 
   it("does not wait for a reader that has stopped reading", async () => {
-    await project.edit("api/start.sh", "echo started api\n", "yes 'a line of its log' &\n");
+    const chatter = "while sleep 0.1; do seq 100000 102000; done &\n";
+    await project.edit("api/start.sh", "echo started api\n", chatter);
     const { child, said } = plain([]);
-    await said(/a line of its log/);
+    await said(/│ 10\d{4}$/m);
     child.stdout.pause();
     // By now the pipe is full, and whatever comes waits.
     await until(async () => child.stdout.readableLength >= child.stdout.readableHighWaterMark, "a full pipe");
@@ -202,20 +204,21 @@ describe("ctrl-c", () => {
     const sentAt = Date.now();
     expect(await once(child, "exit")).toEqual([130, null]);
     expect(Date.now() - sentAt).toBeLessThan(endMs);
-    await project.edit("api/start.sh", "yes 'a line of its log' &\n", "echo started api\n");
+    await project.edit("api/start.sh", chatter, "echo started api\n");
   });
 
   it("twice ends at once; once with --cleanup removes what was deployed", async () => {
     const first = plain(["--cleanup"]);
     await first.said(/ready in/);
-    first.child.kill("SIGINT");
+    const exited = once(first.child, "exit");
     first.child.kill("SIGINT");
     await first.said(/stopping: interrupted/);
-    first.child.kill("SIGINT");
     const sentAt = Date.now();
-    expect(await once(first.child, "exit")).toEqual([130, null]);
-    expect(Date.now() - sentAt).toBeLessThan(500);
-    expect(await api(cluster).pods(project.namespace)).toHaveLength(2);
+    first.child.kill("SIGINT");
+    expect(await exited).toEqual([130, null]);
+    expect(Date.now() - sentAt).toBeLessThan(1_000);
+    // It may have begun to remove things; it did not get through.
+    expect(first.output()).not.toContain("removed ");
 
     const second = plain(["--cleanup"]);
     await second.said(/ready in/);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, api, type TestCluster } from "./clusters.js";
 import { page, runToEnd, start, until, type EventOf, type Running } from "./devloop.js";
+import { sleeping } from "./processes.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
 const started = (id: string) => (event: EventOf<"task.started">) => event.id === id;
@@ -218,14 +219,3 @@ describe("devloop run", () => {
     expect(bad.stdout).toContain("wwww");
   });
 });
-
-/** Processes on this machine that sleep for exactly this long: what a cancelled build must not leave. */
-async function sleeping(seconds: string): Promise<string[]> {
-  const { readdir, readFile } = await import("node:fs/promises");
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (command.includes("sleep") && command.includes(seconds)) found.push(command);
-  }
-  return found;
-}

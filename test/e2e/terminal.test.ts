@@ -83,7 +83,13 @@ interface Terminal extends AsyncDisposable {
 /** A shell in a terminal of 100 columns and 30 lines. */
 async function openTerminal(cwd: string, env: Readonly<Record<string, string>>): Promise<Terminal> {
   const socket = `devloop-${randomUUID()}`;
-  const outer: NodeJS.ProcessEnv = { ...process.env, ...env, CLI: cli, PS1: "$ ", XDG_STATE_HOME: `${cwd}/.state` };
+  const outer: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...env,
+    CLI: cli,
+    PS1: "$ ",
+    XDG_STATE_HOME: `${cwd}/.state`,
+  };
   // On a build server there would be no screen at all.
   delete outer["CI"];
   delete outer["CONTINUOUS_INTEGRATION"];

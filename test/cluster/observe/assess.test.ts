@@ -50,7 +50,7 @@ describe("assess", () => {
   it("is not ready with the old revision's pods while the new ReplicaSet has not reached us", () => {
     // The two are watched apart: after a lost connection the Deployment may be known seconds before its ReplicaSet.
     const ahead = controller("Deployment", {
-      metadata: { annotations: { "deployment.kubernetes.io/revision": "2" } },
+      metadata: { name: "web", annotations: { "deployment.kubernetes.io/revision": "2" } },
       spec: { replicas: 1 },
       status: { observedGeneration: 2, updatedReplicas: 1, availableReplicas: 1 },
     });
