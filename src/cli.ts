@@ -129,7 +129,7 @@ async function run({
     }
     case "schema": {
       const { schemaCommand } = await import("./commands/schema.js");
-      return schemaCommand();
+      return schemaCommand({ events: options.flag("events") });
     }
     case "completion": {
       const { completionCommand } = await import("./commands/completion.js");

@@ -103,7 +103,11 @@ export const commands: readonly CommandSpec[] = [
     about: "check this machine and the project's cluster, and say how to mend what is missing",
     options: [...project, json],
   },
-  { name: "schema", about: "print the JSON Schema of devloop.yaml", options: [] },
+  {
+    name: "schema",
+    about: "print the JSON Schema of devloop.yaml",
+    options: [{ name: "events", about: "the schema of --output json instead" }],
+  },
   { name: "completion", about: "print a completion script", operands: "bash|zsh|fish", options: [] },
 ];
 

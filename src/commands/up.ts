@@ -60,6 +60,9 @@ export async function upCommand(options: UpOptions): Promise<number> {
  */
 async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<boolean> {
   const { signal } = new AbortController();
+  // Where events go, nothing else does.
+  const out = options.output === "json" ? process.stderr : process.stdout;
+  out.write("removing what was deployed; ctrl-c leaves the rest of it\n");
   try {
     await removeDeployed({
       ...options,
@@ -68,8 +71,7 @@ async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<boole
       namespaces: false,
       volumes: false,
       signal,
-      // Where events go, nothing else does.
-      out: options.output === "json" ? process.stderr : process.stdout,
+      out,
     });
     return true;
   } catch (error) {

@@ -18,7 +18,6 @@ export type ErrorCode =
   | "IMAGE_NOT_USED"
   | "APPLY_FAILED"
   | "APPLY_CONFLICT"
-  | "WORKLOAD_FAILED"
   | "FORWARD_FAILED"
   | "PORT_TAKEN"
   | "WATCH_LIMIT"

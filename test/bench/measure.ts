@@ -20,14 +20,18 @@ export function median(values: readonly number[]): number {
 
 /** A titled table with aligned columns; numbers to the right. */
 export function formatTable(title: string, rows: readonly Row[]): string {
-  const cells = rows.map(({ what, values, unit, target = "", beside }) => [
-    what,
-    format(median(values), unit),
-    values.length > 1 ? `${format(Math.min(...values), unit)} – ${format(Math.max(...values), unit)}` : "",
-    String(values.length),
-    target,
-    beside ? `${beside.tool} ${format(median(beside.values), unit)}` : "",
-  ]);
+  const cells = rows.map(({ what, values, unit, target = "", beside }) => {
+    // One unit for a row, whatever its extremes.
+    const show = (value: number): string => format(value, unit, median(values));
+    return [
+      what,
+      show(median(values)),
+      values.length > 1 ? `${show(Math.min(...values))} – ${show(Math.max(...values))}` : "",
+      String(values.length),
+      target,
+      beside ? `${beside.tool} ${show(median(beside.values))}` : "",
+    ];
+  });
   const table = [["", "median", "min – max", "n", "target", "beside it"], ...cells];
   const used = table[0]!.map((_, column) => column === 0 || cells.some((row) => row[column] !== ""));
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
@@ -45,10 +49,10 @@ export function formatTable(title: string, rows: readonly Row[]): string {
 
 const numeric: ReadonlySet<number> = new Set([1, 2, 3]);
 
-function format(value: number, unit: Row["unit"]): string {
+function format(value: number, unit: Row["unit"], typical: number): string {
   switch (unit) {
     case "ms":
-      return value < 9_950 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(1)} s`;
+      return typical < 10_000 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(1)} s`;
     case "s":
       return `${value.toFixed(2)} s`;
     case "MB":

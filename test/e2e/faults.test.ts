@@ -58,7 +58,7 @@ describe("faults while the loop runs", () => {
     // Another program has the port that api wants.
     squatter = await listenOn(project.ports.api);
     relay = await relayTo("/var/run/docker.sock");
-    kubeconfig = await withForeignContext(cluster, `${project.root}.kubeconfig`);
+    kubeconfig = await withForeignContext(cluster, `${project.root}/.kubeconfig`);
     const devloop = start({
       cluster,
       cwd: project.root,
@@ -300,15 +300,17 @@ describe("faults while the loop runs", () => {
     expect(devloop.count("service.down", downs, since)).toBe(1);
   });
 
-  it("a namespace that somebody deletes: said, and the next edit puts all of it back", async () => {
+  it("a workload that somebody deletes: said, and the next edit puts it back", async () => {
     const { cluster, devloop, project } = scene;
     const since = devloop.mark();
-    const path = `/api/v1/namespaces/${project.namespace}`;
+    const path = `/apis/apps/v1/namespaces/${project.namespace}/deployments/api`;
     await api(cluster).remove(path);
-    await devloop.waitFor("workload.changed", ({ health }) => health.status === "gone", { since });
-    await until(async () => (await api(cluster).get(path)) === undefined, "the namespace to be gone");
-    await carriesAnEdit(scene, "web in a new namespace");
-    expect(await page(project.ports.api)).toBe("api version 1\n");
+    const gone = await devloop.waitFor("workload.changed", ({ health }) => health.status === "gone", {
+      since,
+    });
+    expect(gone.id).toBe(`Deployment/${project.namespace}/api`);
+    await carriesAnEdit(scene, "web beside a new api");
+    expect(await api(cluster).get(path)).toBeDefined();
   });
 });
 
@@ -372,7 +374,7 @@ describe("faults at the start", () => {
   it("ends with 2 and says where: broken YAML, an unknown key, a file that is not there, a context that is not local", async () => {
     const cluster = anyCluster();
     await using project = await scratchProject(cluster, "refused");
-    const kubeconfig = await withForeignContext(cluster, `${project.root}.kubeconfig`);
+    const kubeconfig = await withForeignContext(cluster, `${project.root}/.kubeconfig`);
     const text = await project.read("devloop.yaml");
     const up = async (broken: string) => {
       await project.write("devloop.yaml", broken);
