@@ -18,6 +18,8 @@ import type { NodeRef } from "./nodes.js";
 const mostBytes = 256_000_000;
 /** What new layers may always be, in bytes: below that the engine has compressed them in no time. */
 const fewBytes = 16_000_000;
+/** A tar without entries: nodes have it from any image, also when nothing was learned of it, and sending it costs nothing. */
+const emptyLayer = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 /** How long the engine may take to push new layers, and all layers of an image, in ms. */
 const pushTimeoutMs = 30_000;
 const learnTimeoutMs = 300_000;
@@ -69,7 +71,8 @@ export function deltaSender(engine: ContainerEngine, memory?: LayerMemory): Delt
     const sizes = await known.sizes();
     if (!info.layers.some((layer) => sizes.has(layer))) return undefined;
     const contents = await Promise.all(nodes.map(({ name }) => readContent(engine, name, options)));
-    const isNew = (layer: string): boolean => contents.some((content) => !content.has(layer));
+    const isNew = (layer: string): boolean =>
+      layer === emptyLayer || contents.some((content) => !content.has(layer));
     const [fresh, present] = [info.layers.filter(isNew), info.layers.filter((layer) => !isNew(layer))];
     if (present.length === 0 || present.some((layer) => !sizes.has(layer))) return undefined;
     const keepBytes = Math.min(mostBytes, Math.max(fewBytes, info.size / 4));
