@@ -70,7 +70,7 @@ describe.skipIf(!available && !process.env["CI"])("loading only new layers", () 
   const load = (image: { ref: string; imageId: string }): ReturnType<ImageLoader["load"]> =>
     loader.load(image, {
       signal,
-      onProgress: ({ message }) => void messages.push(message ?? ""),
+      onProgress: ({ message }) => void messages.push(message),
       onNote: (note) => void notes.push(note),
     });
 
