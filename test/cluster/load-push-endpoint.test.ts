@@ -28,7 +28,12 @@ describe("the endpoint that an engine pushes to", () => {
     return `http://${host}/v2/${path.join("/")}/${rest}`;
   };
   const call = async (method: string, address: string, body?: Buffer): Promise<Response> =>
-    await fetch(address, { method, ...(body ? { body: new Uint8Array(body) } : {}) });
+    // Endpoints follow one another on one port: a connection that is kept would lead to the last one.
+    await fetch(address, {
+      method,
+      headers: { connection: "close" },
+      ...(body ? { body: new Uint8Array(body) } : {}),
+    });
 
   /** As the specification has it: POST, PATCH in pieces, PUT with the digest. Returns the last answer. */
   async function upload(repository: string, blob: Buffer, digest = sha256(blob)): Promise<Response> {

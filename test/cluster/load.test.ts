@@ -63,7 +63,14 @@ function cluster(
   const engine = fakeEngine(() => names.map((node) => kindNode("dev", "control-plane", { name: node })), {
     exec: async (container, argv, options) => await nodes[container]!.exec(argv, options),
     image: () =>
-      Promise.resolve({ id, tags: [], size: archive.length, platform: "linux/amd64", digests: [], layers: [] }),
+      Promise.resolve({
+        id,
+        tags: [],
+        size: archive.length,
+        platform: "linux/amd64",
+        digests: [],
+        layers: [],
+      }),
     saveImage: () => {
       saves += 1;
       return Promise.resolve(Readable.from([archive.subarray(0, 2_500_000), archive.subarray(2_500_000)]));
