@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import type { ContainerEngine } from "../engine/container-engine.js";
 import { startDeadline } from "../lib/deadline.js";
 import { DevloopError, errorText } from "../lib/errors.js";
@@ -22,8 +22,15 @@ export interface Sent {
   readonly listings: ReadonlyMap<string, Listing>;
 }
 
+/** What is sent instead of the whole image. */
+export interface Part {
+  readonly archive: Readable;
+  /** `sending 1 new layer (743 B) to 1 node`. */
+  readonly message: string;
+}
+
 /**
- * The transport: sends the whole image as one archive, read once and copied into every node at once.
+ * The transport: sends the whole image, or a part, as one archive, read once and copied into every node at once.
  * Throws LOAD_FAILED or NODE_UNREACHABLE naming the nodes; the others have the image then.
  */
 export async function sendArchive(
@@ -31,6 +38,7 @@ export async function sendArchive(
   nodes: readonly NodeRef[],
   image: LoadImage,
   { onProgress, signal }: LoadOptions,
+  part?: Part,
 ): Promise<Sent> {
   const [info, { platform }] = await Promise.all([
     sourceImage(engine, image, signal),
@@ -46,12 +54,11 @@ export async function sendArchive(
     onProgress({
       message: sent
         ? `unpacking in ${count(nodes.length, "node")}`
-        : `sending ${inUnits(read)}${whole} to ${count(nodes.length, "node")}`,
-      done: read,
-      total: Math.max(read, info.size),
+        : (part?.message ?? `sending ${inUnits(read)}${whole} to ${count(nodes.length, "node")}`),
+      ...(part ? {} : { done: read, total: Math.max(read, info.size) }),
     });
   }, 100);
-  const archive = await engine.saveImage(image.ref, { signal: stall.signal });
+  const archive = part?.archive ?? (await engine.saveImage(image.ref, { signal: stall.signal }));
   const inputs = nodes.map(() => new PassThrough({ highWaterMark: bufferBytes }));
   const imports = Promise.allSettled(
     nodes.map(async ({ name }, index) => {

@@ -59,6 +59,16 @@ export async function readListing(
   return parseListing(await ask(engine, node, argv, { signal }));
 }
 
+/** The digests of all that a node's content store holds. Throws NODE_UNREACHABLE. */
+export async function readContent(
+  engine: ContainerEngine,
+  node: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ReadonlySet<string>> {
+  const argv = ["sh", "-c", `${prelude}client content ls -q`];
+  return new Set((await ask(engine, node, argv, { signal })).split("\n").map((line) => line.trim()));
+}
+
 /**
  * Imports an archive (docker save) into a node and returns what the node lists for the image then, in one exec.
  * `platform` is given for an image that is not for the node's own. Throws LOAD_FAILED with containerd's own words.

@@ -1,17 +1,51 @@
 import type { ContainerEngine } from "../engine/container-engine.js";
 import type { LoadOutput } from "../engine/model.js";
-import { DevloopError } from "../lib/errors.js";
+import { DevloopError, errorText } from "../lib/errors.js";
 import { containerdName, readDigests, readListing, type Listing } from "./load-containerd.js";
 import { sendArchive } from "./load-archive.js";
 import { nodeFailure } from "./load-failure.js";
+import { deltaSender, type LayerMemory } from "./load-delta.js";
 import type { ImageLoader, LoadImage, LoadOptions } from "./load.js";
 import type { NodeRef } from "./nodes.js";
 
 /**
  * Carries images into the nodes of a kind or k3d cluster. A load is three steps: `check` asks every node at once,
  * by digest; the transport sends what is lacking and returns what each node lists then; `verify` compares that.
+ * The transport sends only new layers where that is certain to do, else the whole image. What `memory` keeps lets a later
+ * loader do so from its first load on.
  */
-export function nodeLoader(engine: ContainerEngine, nodes: readonly NodeRef[]): ImageLoader {
+export function nodeLoader(
+  engine: ContainerEngine,
+  nodes: readonly NodeRef[],
+  memory?: LayerMemory,
+): ImageLoader {
+  const delta = deltaSender(engine, memory);
+  const sendAll = async (
+    lacking: readonly NodeRef[],
+    image: LoadImage,
+    options: LoadOptions,
+  ): Promise<number> => {
+    const { bytes, listings } = await sendArchive(engine, lacking, image, options);
+    await verify(engine, listings, image, options);
+    // The next build's load needs to know this one's layers.
+    delta.learn(image);
+    return bytes;
+  };
+  const sendNew = async (
+    lacking: readonly NodeRef[],
+    image: LoadImage,
+    options: LoadOptions,
+  ): Promise<number | undefined> => {
+    try {
+      const sent = await delta.send(lacking, image, options);
+      if (sent) await verify(engine, sent.listings, image, options);
+      return sent?.bytes;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      options.onNote(`${image.ref} is sent whole, not only its new layers: ${errorText(error)}`);
+      return undefined;
+    }
+  };
   return {
     async load(image, options) {
       const had = await check(engine, nodes, image, options);
@@ -21,10 +55,10 @@ export function nodeLoader(engine: ContainerEngine, nodes: readonly NodeRef[]): 
       const before = present.map(({ name }) => name);
       const done: LoadOutput = { kind: "load", ref: image.ref, nodes: names, present: before, bytes: 0 };
       if (lacking.length === 0) return done;
-      const { bytes, listings } = await sendArchive(engine, lacking, image, options);
-      await verify(engine, listings, image, options);
+      const bytes = (await sendNew(lacking, image, options)) ?? (await sendAll(lacking, image, options));
       return { ...done, bytes };
     },
+    [Symbol.asyncDispose]: () => delta[Symbol.asyncDispose](),
   };
 }
 

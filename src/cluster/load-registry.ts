@@ -25,6 +25,7 @@ export function registryLoader(engine: ContainerEngine, registry: LocalRegistry)
         bytes: 0,
       };
     },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 

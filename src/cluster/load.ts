@@ -1,5 +1,6 @@
 import type { ContainerEngine } from "../engine/container-engine.js";
 import type { LoadOutput, TaskProgress } from "../engine/model.js";
+import type { LayerMemory } from "./load-delta.js";
 import { nodeLoader } from "./load-nodes.js";
 import { registryLoader } from "./load-registry.js";
 import type { NodeRef } from "./nodes.js";
@@ -18,8 +19,8 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
-/** Brings an image to where the cluster's pods start from. */
-export interface ImageLoader {
+/** Brings an image to where the cluster's pods start from. Disposing ends what it does in the background. */
+export interface ImageLoader extends AsyncDisposable {
   /**
    * Resolves once every node has it, verified by digest. Throws LOAD_FAILED with the runtime's own words,
    * NODE_UNREACHABLE naming the nodes that do not answer, ENGINE_UNREACHABLE.
@@ -35,9 +36,10 @@ export function imageLoader(
     readonly registry?: LocalRegistry;
     readonly runtime?: string;
   },
+  memory?: LayerMemory,
 ): ImageLoader {
   if (cluster.registry) return registryLoader(engine, cluster.registry);
-  if (cluster.nodes.length > 0) return nodeLoader(engine, cluster.nodes);
+  if (cluster.nodes.length > 0) return nodeLoader(engine, cluster.nodes, memory);
   return noLoader(cluster.runtime);
 }
 
@@ -56,5 +58,6 @@ export function noLoader(runtime?: string): ImageLoader {
       }
       return Promise.resolve({ kind: "load", ref: image.ref, nodes: [], present: [], bytes: 0 });
     },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

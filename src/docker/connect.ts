@@ -51,7 +51,17 @@ export function connectEngine(
       const { name, tag } = splitRef(ref);
       await api.json("POST", `/images/${encodeRef(id)}/tag`, { signal, query: { repo: name, tag } });
     },
-    pushImage: (ref, { signal }) => pushImage(api, { ...splitRef(ref), credentials, signal, address }),
+    async untagImage(ref, { signal }) {
+      // Without the layers below: whether those are still of use is for the engine's owner to say.
+      await api.json("DELETE", `/images/${encodeRef(ref)}`, { signal, query: { noprune: true } });
+    },
+    pushImage: (ref, { signal, anonymous = false }) =>
+      pushImage(api, {
+        ...splitRef(ref),
+        credentials: anonymous ? undefined : credentials,
+        signal,
+        address,
+      }),
   };
   return { engine, docker };
 }
@@ -155,16 +165,18 @@ const imageAnswer = z.object({
   Os: z.string().default("linux"),
   Architecture: z.string().default(""),
   Variant: z.string().optional(),
+  RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
 });
 
 function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
-  const { Os, Architecture, Variant } = found;
+  const { Os, Architecture, Variant, RootFS } = found;
   return {
     id: found.Id,
     tags: found.RepoTags ?? [],
     size: found.Size,
     platform: [Os, Architecture, ...(Variant ? [Variant] : [])].join("/"),
     digests: found.RepoDigests ?? [],
+    layers: RootFS?.Layers ?? [],
   };
 }
 

@@ -14,7 +14,7 @@ export interface DialOptions {
 /** One exchange with the engine's API. */
 export interface EngineApi {
   /** The parsed JSON answer. */
-  json(method: "GET" | "POST", path: string, options: DialOptions): Promise<unknown>;
+  json(method: "GET" | "POST" | "DELETE", path: string, options: DialOptions): Promise<unknown>;
   /** The answer as it comes. */
   stream(method: "GET" | "POST", path: string, options: DialOptions): Promise<IncomingMessage>;
   /** The connection itself, after the engine has switched over to raw bytes. */

@@ -22,7 +22,13 @@ export interface ContainerEngine {
   /** The image as an archive that `ctr images import` takes (docker save). */
   saveImage(ref: string, options: { readonly signal: AbortSignal }): Promise<Readable>;
   tagImage(id: string, ref: string, options: { readonly signal: AbortSignal }): Promise<void>;
-  pushImage(ref: string, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Takes a name off an image; an image without any other name goes with it. */
+  untagImage(ref: string, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** `anonymous` asks for no credentials. */
+  pushImage(
+    ref: string,
+    options: { readonly signal: AbortSignal; readonly anonymous?: boolean },
+  ): Promise<void>;
 }
 export interface EngineInfo {
   readonly version: string;
@@ -58,6 +64,8 @@ export interface EngineImage {
   /** `linux/amd64`. */
   readonly platform: string;
   readonly digests: readonly string[];
+  /** Digests of the layers as they are uncompressed, the lowest first; empty where the engine does not tell. */
+  readonly layers: readonly string[];
 }
 
 /** How a registry knows us: a password, or the token that a login left behind. */

@@ -68,6 +68,7 @@ export function fakeEngine(
     image: missing("image"),
     saveImage: missing("saveImage"),
     tagImage: missing("tagImage"),
+    untagImage: missing("untagImage"),
     pushImage: missing("pushImage"),
     ...rest,
   };

@@ -63,7 +63,14 @@ function cluster(
   const engine = fakeEngine(() => names.map((node) => kindNode("dev", "control-plane", { name: node })), {
     exec: async (container, argv, options) => await nodes[container]!.exec(argv, options),
     image: () =>
-      Promise.resolve({ id, tags: [], size: archive.length, platform: "linux/amd64", digests: [] }),
+      Promise.resolve({
+        id,
+        tags: [],
+        size: archive.length,
+        platform: "linux/amd64",
+        digests: [],
+        layers: [],
+      }),
     saveImage: () => {
       saves += 1;
       return Promise.resolve(Readable.from([archive.subarray(0, 2_500_000), archive.subarray(2_500_000)]));
@@ -176,7 +183,7 @@ describe("loading into nodes", () => {
       code: "LOAD_FAILED",
       message: "the engine at unix:///var/run/docker.sock no longer has web:devloop-1",
     });
-    const other = { id: "sha256:2", tags: [], size: 1, platform: "linux/amd64", digests: [] };
+    const other = { id: "sha256:2", tags: [], size: 1, platform: "linux/amd64", digests: [], layers: [] };
     const moved = cluster({ a: new FakeNode() }, { image: () => Promise.resolve(other) });
     expect(await failure(moved.load)).toMatchObject({ detail: `built: ${id}\nin the engine: sha256:2` });
   });

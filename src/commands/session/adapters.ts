@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import type Dockerode from "dockerode";
 import type { Kube } from "../../cluster/kube.js";
 import { imageLoader, type ImageLoader } from "../../cluster/load.js";
+import type { LayerMemory } from "../../cluster/load-delta.js";
 import { resolveCluster, type ResolvedCluster } from "../../cluster/providers.js";
 import { connectEngine } from "../../docker/connect.js";
 import { dockerCredentials } from "../../docker/credentials.js";
@@ -35,9 +36,11 @@ export async function openCluster(
     readonly engine: ContainerEngine;
     readonly env: Environment;
     readonly onNote: (message: string) => void;
+    /** What earlier sessions learned of the images' layers. */
+    readonly layers?: LayerMemory;
     readonly signal: AbortSignal;
   },
 ): Promise<ClusterAdapter> {
   const { kube, cluster, ...rest }: ResolvedCluster = await resolveCluster(spec, options);
-  return { kube, cluster, loader: imageLoader(options.engine, rest) };
+  return { kube, cluster, loader: imageLoader(options.engine, rest, options.layers) };
 }

@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Environment } from "./adapters.js";
+import { statePath, writeState } from "./state-file.js";
 
 const entry = z.object({
   key: z.string(),
@@ -31,7 +29,7 @@ export interface RememberedBuilds {
 
 /** Opens the memory of the project at `root`. A file that cannot be read counts as empty. */
 export function rememberedBuilds(root: string, env: Environment): RememberedBuilds {
-  const path = join(stateDirectory(env), projectDirectory(root), "builds.json");
+  const path = statePath(root, env, "builds.json");
   let images: Promise<Record<string, Entry[]>> | undefined;
   let writing = Promise.resolve();
   return {
@@ -51,7 +49,7 @@ export function rememberedBuilds(root: string, env: Environment): RememberedBuil
         keptBuilds,
       );
       // One write after the other: two builds may end at once.
-      writing = writing.then(() => write(path, { version: 1, images: known })).catch(() => undefined);
+      writing = writing.then(() => writeState(path, { version: 1, images: known })).catch(() => undefined);
       await writing;
     },
   };
@@ -62,30 +60,10 @@ export function buildKey(taskKey: string, platform: string): string {
   return `${taskKey}|${platform}`;
 }
 
-/** https://specifications.freedesktop.org/basedir-spec: state that survives restarts and is of no use elsewhere. */
-function stateDirectory(env: Environment): string {
-  return join(
-    env["XDG_STATE_HOME"] ? env["XDG_STATE_HOME"] : join(env["HOME"] ?? homedir(), ".local", "state"),
-    "devloop",
-  );
-}
-
-function projectDirectory(root: string): string {
-  const name = root.split(/[/\\]/).at(-1) ?? "project";
-  return `${name}-${createHash("sha256").update(root).digest("hex").slice(0, 12)}`;
-}
-
 async function read(path: string): Promise<Record<string, Entry[]>> {
   try {
     return file.parse(JSON.parse(await readFile(path, "utf8"))).images;
   } catch {
     return {};
   }
-}
-
-async function write(path: string, content: z.infer<typeof file>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify(content), { mode: 0o600 });
-  await rename(temporary, path);
 }

@@ -21,6 +21,7 @@ import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
 import { rememberedBuilds } from "./remembered-builds.js";
+import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
 import { superviseServices } from "./services.js";
 import { scanSources, watchSources } from "./sources.js";
@@ -114,12 +115,18 @@ export function openSession(
     await engine.engine.ping({ signal });
     store.dispatch({ type: "service.up", service: "engine" });
     const cluster = await Promise.race([
-      openCluster(project.cluster, { engine: engine.engine, env, onNote, signal }),
+      openCluster(project.cluster, {
+        engine: engine.engine,
+        env,
+        onNote,
+        layers: rememberedLayers(project.root, env),
+        signal,
+      }),
       failed,
     ]);
-    closers.push(() => {
+    closers.push(async () => {
+      await cluster.loader[Symbol.asyncDispose]();
       cluster.kube[Symbol.dispose]();
-      return Promise.resolve();
     });
     startLoop(engine, cluster);
     // Reading thousands of files takes a while, which whoever wants to leave need not wait for.

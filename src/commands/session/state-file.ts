@@ -1,0 +1,31 @@
+import { createHash } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Environment } from "./adapters.js";
+
+/** Where a session keeps something about the project at `root` for later ones. */
+export function statePath(root: string, env: Environment, name: string): string {
+  return join(stateDirectory(env), projectDirectory(root), name);
+}
+
+/** Writes JSON, whole or not at all. */
+export async function writeState(path: string, content: object): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}`;
+  await writeFile(temporary, JSON.stringify(content), { mode: 0o600 });
+  await rename(temporary, path);
+}
+
+/** https://specifications.freedesktop.org/basedir-spec: state that survives restarts and is of no use elsewhere. */
+function stateDirectory(env: Environment): string {
+  return join(
+    env["XDG_STATE_HOME"] ? env["XDG_STATE_HOME"] : join(env["HOME"] ?? homedir(), ".local", "state"),
+    "devloop",
+  );
+}
+
+function projectDirectory(root: string): string {
+  const name = root.split(/[/\\]/).at(-1) ?? "project";
+  return `${name}-${createHash("sha256").update(root).digest("hex").slice(0, 12)}`;
+}
