@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerEngine } from "../engine/container-engine.js";
 import { DevloopError, errorText, toFailure, type Failure } from "../lib/errors.js";
 import { startDeadline } from "../lib/deadline.js";
-import { checkIdentity } from "./identity.js";
+import { checkIdentity } from "./providers/identity.js";
 import { KubeStatusError, type Kube } from "./kube.js";
 
 export type Health = { readonly status: "up" } | { readonly status: "down"; readonly failure: Failure };

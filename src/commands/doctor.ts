@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { relative } from "node:path";
 import { styleText } from "node:util";
 import type Dockerode from "dockerode";
-import { resolveCluster } from "../cluster/providers.js";
+import { resolveCluster } from "../cluster/providers/resolve.js";
 import { connectEngine } from "../docker/connect.js";
 import { findEngine } from "../docker/endpoint.js";
 import type { ContainerEngine } from "../engine/container-engine.js";

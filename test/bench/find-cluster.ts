@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { KubeConfig } from "@kubernetes/client-node";
-import { kubeconfigFiles } from "../../src/cluster/kubeconfig.js";
-import { findLocalClusters, contextName } from "../../src/cluster/nodes.js";
+import { kubeconfigFiles } from "../../src/cluster/providers/kubeconfig.js";
+import { findLocalClusters, contextName } from "../../src/cluster/providers/nodes.js";
 import { connectEngine } from "../../src/docker/connect.js";
 import { findEngine } from "../../src/docker/endpoint.js";
 import type { TestCluster } from "../e2e/clusters.js";

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { openKube, type Kube } from "../../src/cluster/kube.js";
-import { failure } from "./fake-nodes.js";
+import { failure } from "./load/fake-nodes.js";
 
 const { signal } = new AbortController();
 const opened: (Kube | Server)[] = [];

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openKube } from "../../src/cluster/kube.js";
 import { watchClusterHealth, watchEngineHealth, type Health } from "../../src/cluster/monitor.js";
 import { DevloopError } from "../../src/lib/errors.js";
-import { fakeEngine } from "./fake-nodes.js";
+import { fakeEngine } from "./load/fake-nodes.js";
 
 /** An API server as far as the watch sees it: it can be unready, silent, replaced, and gone. */
 class FakeApi {

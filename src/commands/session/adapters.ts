@@ -1,9 +1,10 @@
 import { homedir } from "node:os";
 import type Dockerode from "dockerode";
 import type { Kube } from "../../cluster/kube.js";
-import { imageLoader, type ImageLoader } from "../../cluster/load.js";
-import type { LayerMemory } from "../../cluster/load-delta.js";
-import { resolveCluster, type ResolvedCluster } from "../../cluster/providers.js";
+import { imageLoader } from "../../cluster/load/choose.js";
+import type { ImageLoader } from "../../cluster/load/loader.js";
+import type { LayerMemory } from "../../cluster/load/delta.js";
+import { resolveCluster, type ResolvedCluster } from "../../cluster/providers/resolve.js";
 import { connectEngine } from "../../docker/connect.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";

@@ -54,7 +54,7 @@ export async function loadProject(
 
 /** The kubeconfig's current context, by which profiles may be active; undefined without one. */
 export async function currentContext(env: Environment): Promise<string | undefined> {
-  const { readKubeconfig } = await import("../../cluster/kubeconfig.js");
+  const { readKubeconfig } = await import("../../cluster/providers/kubeconfig.js");
   try {
     const context = readKubeconfig(env).getCurrentContext();
     return context === "" ? undefined : context;

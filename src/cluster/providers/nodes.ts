@@ -1,4 +1,4 @@
-import type { ContainerEngine, EngineContainer } from "../engine/container-engine.js";
+import type { ContainerEngine, EngineContainer } from "../../engine/container-engine.js";
 
 /** A node of a kind or k3d cluster: a container of the engine. */
 export interface NodeRef {

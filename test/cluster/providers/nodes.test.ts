@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { groupClusters } from "../../src/cluster/nodes.js";
-import { k3dNode, kindNode } from "./fake-nodes.js";
+import { groupClusters } from "../../../src/cluster/providers/nodes.js";
+import { k3dNode, kindNode } from "../load/fake-nodes.js";
 
 describe("clusters by the labels of their containers", () => {
   it("groups kind's nodes, control planes first, and takes the published port", () => {

@@ -1,7 +1,7 @@
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { DevloopError, errorText } from "../lib/errors.js";
-import type { ImageLoader } from "./load.js";
-import type { LocalRegistry } from "./registry.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
+import type { ImageLoader } from "./loader.js";
+import type { LocalRegistry } from "../providers/local-registry.js";
 
 /** Pushes to the registry that the cluster advertises (KEP-1755); only layers that it lacks travel. */
 export function registryLoader(engine: ContainerEngine, registry: LocalRegistry): ImageLoader {

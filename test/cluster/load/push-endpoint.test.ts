@@ -1,7 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openPushEndpoint, type PushEndpoint, type PushRules } from "../../src/cluster/load-push-endpoint.js";
+import {
+  openPushEndpoint,
+  type PushEndpoint,
+  type PushRules,
+} from "../../../src/cluster/load/push-endpoint.js";
 
 const sha256 = (blob: Buffer): string => `sha256:${createHash("sha256").update(blob).digest("hex")}`;
 const raw = Buffer.concat([Buffer.alloc(300_000, 1), randomBytes(300_000)]);

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { chooseCluster } from "../../src/cluster/providers-choose.js";
-import type { EngineContainer } from "../../src/engine/container-engine.js";
-import { failure, fakeEngine, k3dNode, kindNode } from "./fake-nodes.js";
+import { chooseCluster } from "../../../src/cluster/providers/choose.js";
+import type { EngineContainer } from "../../../src/engine/container-engine.js";
+import { failure, fakeEngine, k3dNode, kindNode } from "../load/fake-nodes.js";
 
 const signal = new AbortController().signal;
 let bin: string;

@@ -1,6 +1,6 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { DevloopError } from "../lib/errors.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { DevloopError } from "../../lib/errors.js";
 import { findContext, nodeKubeconfig, pinContext, type NodeAccess } from "./kubeconfig.js";
 import { engineHost } from "./locality.js";
 import { contextName, type LocalCluster } from "./nodes.js";

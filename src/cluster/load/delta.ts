@@ -1,18 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { startDeadline } from "../lib/deadline.js";
-import { bytes as inUnits, count } from "../lib/format.js";
-import { sendArchive, type Sent } from "./load-archive.js";
-import { readContent } from "./load-containerd.js";
-import { imageLayout } from "./load-layout.js";
-import {
-  openPushEndpoint,
-  type PushedLayer,
-  type PushEndpoint,
-  type PushRules,
-} from "./load-push-endpoint.js";
-import type { LoadImage, LoadOptions } from "./load.js";
-import type { NodeRef } from "./nodes.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { startDeadline } from "../../lib/deadline.js";
+import { bytes as inUnits, count } from "../../lib/format.js";
+import { sendArchive, type Sent } from "./archive.js";
+import { readContent } from "./containerd.js";
+import { imageLayout } from "./image-layout.js";
+import { openPushEndpoint, type PushedLayer, type PushEndpoint, type PushRules } from "./push-endpoint.js";
+import type { LoadImage, LoadOptions } from "./loader.js";
+import type { NodeRef } from "../providers/nodes.js";
 
 /** The most that new layers may be, in bytes; they are held in memory. */
 const mostBytes = 256_000_000;

@@ -1,9 +1,9 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { chooseCluster } from "../../src/cluster/providers-choose.js";
-import type { EngineContainer } from "../../src/engine/container-engine.js";
-import type { ClusterSpec } from "../../src/engine/model.js";
-import { failure, fakeEngine, k3dNode, kindNode } from "./fake-nodes.js";
+import { chooseCluster } from "../../../src/cluster/providers/choose.js";
+import type { EngineContainer } from "../../../src/engine/container-engine.js";
+import type { ClusterSpec } from "../../../src/engine/model.js";
+import { failure, fakeEngine, k3dNode, kindNode } from "../load/fake-nodes.js";
 
 const signal = new AbortController().signal;
 

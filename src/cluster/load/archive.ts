@@ -1,14 +1,14 @@
 import { PassThrough, type Readable } from "node:stream";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { startDeadline } from "../lib/deadline.js";
-import { DevloopError, errorText } from "../lib/errors.js";
-import { bytes as inUnits, count } from "../lib/format.js";
-import { tee } from "../lib/tee.js";
-import { throttle } from "../lib/throttle.js";
-import { importArchive, type Listing } from "./load-containerd.js";
-import { nodeFailure } from "./load-failure.js";
-import type { LoadImage, LoadOptions } from "./load.js";
-import type { NodeRef } from "./nodes.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { startDeadline } from "../../lib/deadline.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
+import { bytes as inUnits, count } from "../../lib/format.js";
+import { tee } from "../../lib/tee.js";
+import { throttle } from "../../lib/throttle.js";
+import { importArchive, type Listing } from "./containerd.js";
+import { nodeFailure } from "./failure.js";
+import type { LoadImage, LoadOptions } from "./loader.js";
+import type { NodeRef } from "../providers/nodes.js";
 
 /** How long an import may show no progress before it is given up, in ms. Unpacking shows none. */
 const stallTimeoutMs = 300_000;

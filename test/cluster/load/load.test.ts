@@ -1,12 +1,12 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { imageLoader, noLoader } from "../../src/cluster/load.js";
-import { containerdName, parseListing } from "../../src/cluster/load-containerd.js";
-import { nodeLoader } from "../../src/cluster/load-nodes.js";
-import type { ContainerEngine, ExecOptions, ExecResult } from "../../src/engine/container-engine.js";
-import type { TaskProgress } from "../../src/engine/model.js";
-import { DevloopError } from "../../src/lib/errors.js";
+import { imageLoader, noLoader } from "../../../src/cluster/load/choose.js";
+import { containerdName, parseListing } from "../../../src/cluster/load/containerd.js";
+import { nodeLoader } from "../../../src/cluster/load/nodes.js";
+import type { ContainerEngine, ExecOptions, ExecResult } from "../../../src/engine/container-engine.js";
+import type { TaskProgress } from "../../../src/engine/model.js";
+import { DevloopError } from "../../../src/lib/errors.js";
 import { failure, fakeEngine, kindNode } from "./fake-nodes.js";
 
 const signal = new AbortController().signal;

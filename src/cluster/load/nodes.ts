@@ -1,12 +1,12 @@
-import type { ContainerEngine } from "../engine/container-engine.js";
-import type { LoadOutput } from "../engine/model.js";
-import { DevloopError, errorText } from "../lib/errors.js";
-import { containerdName, readDigests, readListing, type Listing } from "./load-containerd.js";
-import { sendArchive } from "./load-archive.js";
-import { nodeFailure } from "./load-failure.js";
-import { deltaSender, type LayerMemory } from "./load-delta.js";
-import type { ImageLoader, LoadImage, LoadOptions } from "./load.js";
-import type { NodeRef } from "./nodes.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import type { LoadOutput } from "../../engine/model.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
+import { containerdName, readDigests, readListing, type Listing } from "./containerd.js";
+import { sendArchive } from "./archive.js";
+import { nodeFailure } from "./failure.js";
+import { deltaSender, type LayerMemory } from "./delta.js";
+import type { ImageLoader, LoadImage, LoadOptions } from "./loader.js";
+import type { NodeRef } from "../providers/nodes.js";
 
 /**
  * Carries images into the nodes of a kind or k3d cluster. A load is three steps: `check` asks every node at once,

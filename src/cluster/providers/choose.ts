@@ -1,11 +1,11 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import type { ClusterSpec } from "../engine/model.js";
-import { DevloopError } from "../lib/errors.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import type { ClusterSpec } from "../../engine/model.js";
+import { DevloopError } from "../../lib/errors.js";
 import { findContext, kubeconfigFiles, type Environment } from "./kubeconfig.js";
 import { locateContext, type ContextAddress } from "./locality.js";
 import { contextName, findLocalClusters, type LocalCluster } from "./nodes.js";
-import { createCluster, createCommand } from "./providers-create.js";
+import { createCluster, createCommand } from "./create.js";
 
 /** Which cluster it is to be; nothing has been sent to it yet. */
 export interface ChosenCluster {

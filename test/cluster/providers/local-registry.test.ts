@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { inRegistry, registryLoader } from "../../src/cluster/load-registry.js";
-import { parseRegistry } from "../../src/cluster/registry.js";
-import { failure, fakeEngine } from "./fake-nodes.js";
+import { inRegistry, registryLoader } from "../../../src/cluster/load/registry.js";
+import { parseRegistry } from "../../../src/cluster/providers/local-registry.js";
+import { failure, fakeEngine } from "../load/fake-nodes.js";
 
 const signal = new AbortController().signal;
 

@@ -1,5 +1,5 @@
-import { DevloopError } from "../lib/errors.js";
-import { runTool } from "../lib/run-tool.js";
+import { DevloopError } from "../../lib/errors.js";
+import { runTool } from "../../lib/run-tool.js";
 import type { Environment } from "./kubeconfig.js";
 
 /** How to get the command, in one line. */

@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { startDeadline } from "../lib/deadline.js";
-import { DevloopError } from "../lib/errors.js";
-import type { LoadImage } from "./load.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { startDeadline } from "../../lib/deadline.js";
+import { DevloopError } from "../../lib/errors.js";
+import type { LoadImage } from "./loader.js";
 
 /** What containerd lists in a node: image names, and the digest that each leads to. */
 export type Listing = ReadonlyMap<string, string>;

@@ -1,16 +1,16 @@
 import { homedir } from "node:os";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkIdentity } from "../../src/cluster/identity.js";
-import type { LoadOptions } from "../../src/cluster/load.js";
-import { containerdName } from "../../src/cluster/load-containerd.js";
-import { nodeLoader } from "../../src/cluster/load-nodes.js";
-import { findLocalClusters, type LocalCluster } from "../../src/cluster/nodes.js";
-import { resolveCluster } from "../../src/cluster/providers.js";
-import { connectEngine } from "../../src/docker/connect.js";
-import { findEngine } from "../../src/docker/endpoint.js";
-import { runTool } from "../../src/lib/run-tool.js";
-import { failure } from "./fake-nodes.js";
+import { checkIdentity } from "../../../src/cluster/providers/identity.js";
+import type { LoadOptions } from "../../../src/cluster/load/loader.js";
+import { containerdName } from "../../../src/cluster/load/containerd.js";
+import { nodeLoader } from "../../../src/cluster/load/nodes.js";
+import { findLocalClusters, type LocalCluster } from "../../../src/cluster/providers/nodes.js";
+import { resolveCluster } from "../../../src/cluster/providers/resolve.js";
+import { connectEngine } from "../../../src/docker/connect.js";
+import { findEngine } from "../../../src/docker/endpoint.js";
+import { runTool } from "../../../src/lib/run-tool.js";
+import { failure } from "../load/fake-nodes.js";
 
 const { signal } = new AbortController();
 const { engine } = connectEngine(findEngine(process.env, { home: homedir() }));

@@ -1,4 +1,4 @@
-import { isPrivateHost } from "../lib/private-host.js";
+import { isPrivateHost } from "../../lib/private-host.js";
 import { contextName, type LocalCluster } from "./nodes.js";
 
 /** What a context turns out to be. Only what is known to be local is touched without leave. */

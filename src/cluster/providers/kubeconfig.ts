@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
-import { DevloopError, errorText } from "../lib/errors.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { engineHost, locateContext } from "../../src/cluster/locality.js";
-import { groupClusters } from "../../src/cluster/nodes.js";
-import { isPrivateHost } from "../../src/lib/private-host.js";
-import { k3dNode, kindNode } from "./fake-nodes.js";
+import { engineHost, locateContext } from "../../../src/cluster/providers/locality.js";
+import { groupClusters } from "../../../src/cluster/providers/nodes.js";
+import { isPrivateHost } from "../../../src/lib/private-host.js";
+import { k3dNode, kindNode } from "../load/fake-nodes.js";
 
 const clusters = groupClusters([kindNode("dev"), k3dNode("dev")]);
 const socket = "unix:///var/run/docker.sock";

@@ -1,7 +1,7 @@
-import type { ContainerEngine } from "../engine/container-engine.js";
-import { DevloopError, errorText } from "../lib/errors.js";
-import type { LoadImage } from "./load.js";
-import { findLocalClusters } from "./nodes.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
+import type { LoadImage } from "./loader.js";
+import { findLocalClusters } from "../providers/nodes.js";
 
 /** What one node failed with. */
 export interface NodeFailure {

@@ -1,32 +1,10 @@
-import type { ContainerEngine } from "../engine/container-engine.js";
-import type { LoadOutput, TaskProgress } from "../engine/model.js";
-import type { LayerMemory } from "./load-delta.js";
-import { nodeLoader } from "./load-nodes.js";
-import { registryLoader } from "./load-registry.js";
-import type { NodeRef } from "./nodes.js";
-import type { LocalRegistry } from "./registry.js";
-
-/** An image of the engine's. */
-export interface LoadImage {
-  /** `monitor-agent:devloop-0123456789abcdef`. */
-  readonly ref: string;
-  /** The engine's id, `sha256:…`. */
-  readonly imageId: string;
-}
-export interface LoadOptions {
-  readonly onProgress: (progress: TaskProgress) => void;
-  readonly onNote: (message: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/** Brings an image to where the cluster's pods start from. Disposing ends what it does in the background. */
-export interface ImageLoader extends AsyncDisposable {
-  /**
-   * Resolves once every node has it, verified by digest. Throws LOAD_FAILED with the runtime's own words,
-   * NODE_UNREACHABLE naming the nodes that do not answer, ENGINE_UNREACHABLE.
-   */
-  load(image: LoadImage, options: LoadOptions): Promise<LoadOutput>;
-}
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import type { LocalRegistry } from "../providers/local-registry.js";
+import type { NodeRef } from "../providers/nodes.js";
+import type { LayerMemory } from "./delta.js";
+import type { ImageLoader } from "./loader.js";
+import { nodeLoader } from "./nodes.js";
+import { registryLoader } from "./registry.js";
 
 /** The way images take into a resolved cluster: its registry, else its nodes, else the engine that both share. */
 export function imageLoader(

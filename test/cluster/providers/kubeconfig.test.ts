@@ -2,8 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { findContext, nodeKubeconfig, pinContext, readKubeconfig } from "../../src/cluster/kubeconfig.js";
-import { nodeAccess } from "../../src/cluster/providers-local.js";
+import {
+  findContext,
+  nodeKubeconfig,
+  pinContext,
+  readKubeconfig,
+} from "../../../src/cluster/providers/kubeconfig.js";
+import { nodeAccess } from "../../../src/cluster/providers/local.js";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 import { z } from "zod";
-import { KubeStatusError, type Kube, type KubeObject } from "./kube.js";
+import { KubeStatusError, type Kube, type KubeObject } from "../kube.js";
 
 /** A registry that the cluster advertises as its own (KEP-1755). Hosts may carry a port and a path. */
 export interface LocalRegistry {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
-import { containerdName } from "./load-containerd.js";
+import { containerdName } from "./containerd.js";
 
 /** A layer as a node is to know it. */
 export interface LayoutLayer {

@@ -1,14 +1,14 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { ContainerEngine } from "../engine/container-engine.js";
-import type { ClusterSpec, ClusterState } from "../engine/model.js";
+import type { ContainerEngine } from "../../engine/container-engine.js";
+import type { ClusterSpec, ClusterState } from "../../engine/model.js";
 import { readIdentity } from "./identity.js";
-import { openKube, type Kube } from "./kube.js";
+import { openKube, type Kube } from "../kube.js";
 import { pinContext, readKubeconfig, type Environment } from "./kubeconfig.js";
-import { readNodeInfo } from "./nodes-info.js";
+import { readNodeInfo } from "./node-info.js";
 import type { NodeRef } from "./nodes.js";
-import { chooseCluster, type ChosenCluster } from "./providers-choose.js";
-import { localKubeconfig } from "./providers-local.js";
-import { readRegistry, type LocalRegistry } from "./registry.js";
+import { chooseCluster, type ChosenCluster } from "./choose.js";
+import { localKubeconfig } from "./local.js";
+import { readRegistry, type LocalRegistry } from "./local-registry.js";
 
 /** A cluster found and opened: everything that is fixed for the session. */
 export interface ResolvedCluster {

@@ -1,5 +1,5 @@
-import { DevloopError } from "../lib/errors.js";
-import { KubeStatusError, type Kube, type KubeObject } from "./kube.js";
+import { DevloopError } from "../../lib/errors.js";
+import { KubeStatusError, type Kube, type KubeObject } from "../kube.js";
 
 /**
  * What makes a cluster this cluster: the UID of its kube-system namespace, made with the cluster and gone with it.

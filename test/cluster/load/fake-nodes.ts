@@ -3,7 +3,7 @@ import type {
   EngineContainer,
   ExecOptions,
   ExecResult,
-} from "../../src/engine/container-engine.js";
+} from "../../../src/engine/container-engine.js";
 
 /** A node container as kind labels it. */
 export function kindNode(

@@ -1,4 +1,4 @@
-import { KubeStatusError, type Kube, type KubeObject } from "./kube.js";
+import { KubeStatusError, type Kube, type KubeObject } from "../kube.js";
 
 /** What a node says of itself. */
 export interface NodeInfo {
