@@ -84,7 +84,10 @@ describe("doctor's report", () => {
   });
 
   it("fails where no engine answers, and never throws", async () => {
-    const env = { PATH: process.env["PATH"], HOME: "/nonexistent", DOCKER_HOST: "tcp://127.0.0.1:1" };
+    // Tools that doctor asks may keep things in their user's directory.
+    const home = await mkdtemp(join(tmpdir(), "devloop-doctor-"));
+    const env = { PATH: process.env["PATH"], HOME: home, DOCKER_HOST: "tcp://127.0.0.1:1" };
     expect(await doctorCommand({ cwd: "/", json: true, env, signal })).toBe(1);
+    await rm(home, { recursive: true });
   });
 });

@@ -1,4 +1,5 @@
-import { homedir } from "node:os";
+import { join } from "node:path";
+import { homedir, tmpdir } from "node:os";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkIdentity } from "../../../src/cluster/providers/identity.js";
@@ -44,7 +45,11 @@ describe.skipIf(!available && !process.env["CI"])("a real local cluster", () => 
 
   it("is found without any kubeconfig: it is read out of the node", async () => {
     const spec = { provider: cluster.provider, name: cluster.name, create: false, allow: [] };
-    const found = await resolveCluster(spec, { engine, env: { KUBECONFIG: "/nonexistent" }, signal });
+    const found = await resolveCluster(spec, {
+      engine,
+      env: { KUBECONFIG: join(tmpdir(), `no-kubeconfig-${process.pid}`) },
+      signal,
+    });
     using kube = found.kube;
     expect(found.cluster).toMatchObject({
       provider: cluster.provider,
