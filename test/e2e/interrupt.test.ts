@@ -270,10 +270,10 @@ async function expectWholeState(root: string, { leftovers }: { readonly leftover
   const directory = join(root, ".state");
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => entry.isFile());
-  const known = leftovers ? /^builds\.json(\.\d+)?$/ : /^builds\.json$/;
+  const known = leftovers ? /^(builds|layers)\.json(\.\d+)?$/ : /^(builds|layers)\.json$/;
   for (const file of files) {
     expect(file.name).toMatch(known);
-    if (file.name !== "builds.json") continue;
+    if (!file.name.endsWith(".json")) continue;
     const text = await readFile(join(file.parentPath, file.name), "utf8");
     expect(JSON.parse(text)).toMatchObject({ version: 1 });
   }
