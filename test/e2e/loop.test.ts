@@ -207,6 +207,23 @@ describe("the loop on a real cluster", () => {
   });
 });
 
+describe("the very first build", () => {
+  it("an edit during it is not lost: it is what is served in the end", async () => {
+    const cluster = anyCluster();
+    await using project = await scratchProject(cluster, "first");
+    await project.write("web/slow", `30.${Math.floor(Math.random() * 1e6)}\n`);
+    await using devloop = start({ cluster, cwd: project.root });
+    await devloop.waitFor(
+      "task.progress",
+      (event) => event.id === "build:web" && event.progress.message.includes("sleep"),
+    );
+    await project.write("web/www/index.html", "web edited at once\n");
+    await project.write("web/slow", "0\n");
+    await devloop.ready();
+    expect(await page(project.ports.web)).toBe("web edited at once\n");
+  });
+});
+
 describe("devloop run", () => {
   it("builds, loads, applies, waits until ready and exits 0; 1 when it does not work", async () => {
     const cluster = anyCluster();
