@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { relative, sep } from "node:path";
 import { projectBases } from "../../build/dockerfile.js";
 import { renderInputs, type RenderInputs } from "../../cluster/render/inputs.js";
 import type { DeployId, ImageSpec, Project, SourceChange } from "../../engine/model.js";
 import type { Failure } from "../../lib/errors.js";
+import { dockerignoreCandidates } from "../../lib/ignore-file.js";
 import { scanScopes, watchProject, type ScopeChange, type WatchScope } from "../../watch/watcher.js";
 
 export interface SourcesOptions {
@@ -121,7 +122,7 @@ const imageScope = (name: string): string => `image:${name}`;
 const deployScope = (id: string): string => `deploy:${id}`;
 
 function imageFiles({ context, dockerfile, ignore }: ImageSpec): Omit<WatchScope, "id"> {
-  const ignoreFiles = [`${dockerfile}.dockerignore`, join(context, ".dockerignore")];
+  const ignoreFiles = dockerignoreCandidates(context, dockerfile);
   // The Dockerfile and the ignore file count even where they are ignored themselves.
   return { trees: [{ root: context, ignore, ignoreFiles }], files: [dockerfile, ...ignoreFiles] };
 }
