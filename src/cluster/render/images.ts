@@ -30,13 +30,6 @@ export function replaceImages(
   return { objects: replaced, missing: Object.keys(refs).filter((name) => !used.includes(name)) };
 }
 
-/** Throws IMAGE_NOT_USED for the first declared image that no object of any deploy uses, naming those that stand there. */
-export function checkImagesUsed(names: readonly string[], rendered: readonly KubeObject[]): void {
-  const used = usedImages(rendered, names);
-  const unused = names.find((name) => !used.includes(name));
-  if (unused !== undefined) throw unusedImage(unused, imageNames(rendered));
-}
-
 /** The objects that run one of these images: held back while it is not built. */
 export function waitingFor(
   objects: readonly KubeObject[],
