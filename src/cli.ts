@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
 import { parseCommandLine, type Invocation } from "./commands/arguments.js";
-import { commandHelp, overview } from "./commands/catalog.js";
+import { commandHelp, isAttestation, overview } from "./commands/catalog.js";
 import { DevloopError, toFailure } from "./lib/errors.js";
 import { describeFailure } from "./lib/failure-lines.js";
 import { version } from "./lib/version.js";
@@ -94,6 +94,7 @@ async function run({
         ...project,
         output,
         timeoutMs: duration(options.value("timeout") ?? "10m"),
+        attest: options.values("attest").filter(isAttestation),
         signal,
       });
     }
@@ -107,6 +108,15 @@ async function run({
         volumes: flag("volumes"),
         signal,
       });
+    }
+    case "status": {
+      const { statusCommand } = await import("./commands/status.js");
+      return statusCommand({ ...project, json: options.flag("json"), signal });
+    }
+    case "gc": {
+      const { gcCommand } = await import("./commands/gc.js");
+      const { flag } = options;
+      return gcCommand({ ...project, dryRun: flag("dry-run"), all: flag("all"), json: flag("json"), signal });
     }
     case "render": {
       const { renderCommand } = await import("./commands/render.js");

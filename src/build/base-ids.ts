@@ -1,5 +1,5 @@
 import type { ContainerEngine } from "../engine/container-engine.js";
-import { dockerfileReferences } from "./dockerfile.js";
+import { type BaseOptions, dockerfileReferences } from "./dockerfile.js";
 
 /**
  * The images from outside that a Dockerfile builds on, each with its id in the engine, or undefined when the engine does
@@ -7,11 +7,11 @@ import { dockerfileReferences } from "./dockerfile.js";
  */
 export async function externalBaseIds(
   dockerfile: string,
-  { args, target }: { readonly args: Readonly<Record<string, string>>; readonly target?: string },
+  options: BaseOptions,
   engine: Pick<ContainerEngine, "image">,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Readonly<Record<string, string | undefined>>> {
-  const refs = dockerfileReferences(dockerfile, { args, ...(target === undefined ? {} : { target }) });
+  const refs = dockerfileReferences(dockerfile, options);
   const ids = await Promise.all(
     refs.map(async (ref) => [ref, (await engine.image(ref, { signal }))?.id] as const),
   );

@@ -207,13 +207,27 @@ function failedStep(error: string, step: BuildStep | undefined, build: FailedBui
     `${name}: step "${what}" failed${code === undefined ? "" : ` (exit code ${code})`} at ${place(build, line)}${why}`,
     {
       hint: hintFor(`${words}\n${step.lines.slice(-shownLines).join("\n")}`, code),
-      detail: detail.trim() || undefined,
+      detail: detail.replace(/^\n+|\s+$/g, "") || undefined,
     },
   );
 }
 
 function hintFor(words: string, code?: string): string | undefined {
   if (/no space left on device/i.test(words)) return "the engine's disk is full: docker builder prune";
+  const secret = /secret (\S+): not found/.exec(words)?.[1];
+  if (secret !== undefined)
+    return `give it to the image in devloop.yaml: secrets: { ${secret}: { env: NAME } } or { file: path }`;
+  const ssh = /\bssh (\S+): not found/.exec(words)?.[1];
+  if (ssh !== undefined)
+    return `give it to the image in devloop.yaml: ssh: [${ssh}]; and does an agent run? ssh-add -l`;
+  if (
+    /failed precondition|snapshot \S+ does not exist|failed commit|unexpected commit|content digest \S+: not found/i.test(
+      words,
+    )
+  )
+    return "the engine's build cache is damaged: docker builder prune";
+  if (/exec format error/i.test(words))
+    return "it is a program for another kind of machine: is the image's `platform` right, and can the engine emulate it? docker run --privileged --rm tonistiigi/binfmt --install all";
   if (code === "137") return "137 is a kill: is the engine short of memory?";
   if (code === "127") return "127 is a command that was not found: does the base image have it?";
   return undefined;
@@ -274,9 +288,10 @@ function inStage(
   return undefined;
 }
 
-function place({ image }: FailedBuild, line: number | undefined): string {
-  const path = relative(process.cwd(), image.dockerfile);
-  const shown = path.startsWith("..") ? image.dockerfile : path;
+function place({ image: { name, dockerfile } }: FailedBuild, line: number | undefined): string {
+  const path = dockerfile.kind === "file" ? relative(process.cwd(), dockerfile.path) : undefined;
+  const outside = dockerfile.kind === "file" && path?.startsWith("..") ? dockerfile.path : undefined;
+  const shown = outside ?? path ?? `images.${name}.dockerfileInline`;
   return line === undefined ? shown : `${shown}:${line}`;
 }
 

@@ -1,28 +1,37 @@
-import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { relative, sep } from "node:path";
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import type Dockerode from "dockerode";
-import {
-  type ContainerEngine,
-  EngineStatusError,
-  engineUnreachable,
-  type FindCredential,
-} from "../engine/container-engine.js";
-import type { ImageSpec, TaskProgress } from "../engine/model.js";
-import { DevloopError, errorText } from "../lib/errors.js";
-import { bytes } from "../lib/format.js";
+import { type ContainerEngine, EngineStatusError, type FindCredential } from "../engine/container-engine.js";
+import type { DockerfileSource, ImageSpec, TaskProgress } from "../engine/model.js";
+import { DevloopError } from "../lib/errors.js";
 import { compileIgnore, type IgnoreMatcher, readDockerignore } from "../lib/ignore-file.js";
-import { jsonLines } from "../lib/json-lines.js";
+import { terminalText } from "../lib/terminal-text.js";
 import { throttle } from "../lib/throttle.js";
 import { buildFailure } from "./build-failure.js";
 import { stepLines } from "./build-lines.js";
-import { cancelOnAbort } from "./cancel.js";
-import { contextArchive } from "./context.js";
+import { buildProgress } from "./build-progress.js";
+import { credentialServices } from "./buildkit/credentials.js";
+import { ContextChanged, type FileSource, fileServices } from "./buildkit/file-sync.js";
+import { GrpcError } from "./buildkit/grpc.js";
+import { hostGateway } from "./buildkit/host-gateway.js";
+import type { Trace } from "./buildkit/progress.js";
+import { secretServices } from "./buildkit/secrets.js";
+import { openSession } from "./buildkit/session.js";
+import { solve } from "./buildkit/solve.js";
+import { sshServices } from "./buildkit/ssh-agent.js";
 import { rewriteBases } from "./dockerfile.js";
-import { postStream } from "./engine-dial.js";
-import { decodeTrace } from "./progress.js";
-import { openSession } from "./session.js";
+import {
+  asksForGateway,
+  type Attestation,
+  dockerfileName,
+  frontendAttributes,
+  localName,
+} from "./frontend-attributes.js";
+import { readDockerfile } from "./read-dockerfile.js";
+import { sshSockets } from "./ssh-sockets.js";
 import { type BuildSteps, trackSteps } from "./steps.js";
+import { missingContext, unreadable } from "./walk-context.js";
 
 export interface BuildRequest {
   readonly image: ImageSpec;
@@ -30,9 +39,15 @@ export interface BuildRequest {
   readonly bases: Readonly<Record<string, string>>;
   /** `os/arch[/variant]`, when the image's own is left out. */
   readonly platform?: string;
+  /** The values of its secrets, by id. */
+  readonly secrets?: ReadonlyMap<string, Uint8Array>;
+  /** What the image is to carry; an engine with the classic image store has no place for it. */
+  readonly attest?: readonly Attestation[];
+  /** The socket of the SSH agent that is meant where an id names none. */
+  readonly agent?: string | undefined;
 }
 export interface BuildEvents {
-  /** How far it is; at most ten times a second. */
+  /** How far it is; at most five times a second. */
   readonly onProgress: (progress: TaskProgress) => void;
   /** A step has finished: a line on it and what it printed, safe for a terminal. */
   readonly onOutput: (lines: readonly string[]) => void;
@@ -53,9 +68,8 @@ export interface BuiltImage {
 }
 
 /**
- * Builds an image with the engine's BuildKit and tags it by its content. An abort closes the connection, on which the
- * engine stops the build; the promise then rejects with the signal's reason. Images come without attestations: this way
- * of building makes none.
+ * Builds an image with the engine's BuildKit and tags it by its content. An abort cancels the build in the engine; the
+ * promise then rejects with the signal's reason. Images come without attestations unless they are asked for.
  * Throws BUILD_FAILED, BASE_IMAGE_MISSING, DOCKERFILE_INVALID, CONTEXT_UNREADABLE and ENGINE_UNREACHABLE.
  */
 export async function buildImage(
@@ -66,17 +80,20 @@ export async function buildImage(
 ): Promise<BuiltImage> {
   const { image } = request;
   const { signal } = options;
-  const dockerfile = await readDockerfile(image, signal);
-  const ignore = await readIgnore(image);
-  const steps = trackSteps();
-  const outcome = await solve(docker, engine, { ...request, dockerfile, ignore, steps }, options);
+  const dockerfile = await readDockerfile(image, { signal });
+  await checkContext(image);
+  const ignore = await readIgnore(image.context, image.dockerfile, image.ignore);
+  await tellEmulation(engine, request, options);
+  await checkAttestations(engine, request, options);
+  await checkContexts(engine, request, options);
+  const outcome = await run(docker, engine, { ...request, dockerfile, ignore }, options);
   if ("error" in outcome) {
     const { error } = outcome;
-    throw await buildFailure(error, { image, dockerfile, ignore, steps: steps.all() });
+    throw await buildFailure(error, { image, dockerfile, ignore, steps: outcome.steps.all() });
   }
   const ref = `${image.name}:devloop-${outcome.imageId.replace(/^sha256:/, "").slice(0, 16)}`;
   await engine.tagImage(outcome.imageId, ref, { signal });
-  const own = steps.all().filter(({ place }) => place !== undefined);
+  const own = outcome.steps.all().filter(({ place }) => place !== undefined);
   return {
     imageId: outcome.imageId,
     ref,
@@ -88,102 +105,149 @@ export async function buildImage(
 interface Solve extends BuildRequest {
   readonly dockerfile: string;
   readonly ignore: IgnoreMatcher;
-  readonly steps: BuildSteps;
 }
 
-async function solve(
+/** The image's id, or BuildKit's words on what failed; and what was done for it. */
+type Outcome = ({ readonly imageId: string } | { readonly error: string }) & { readonly steps: BuildSteps };
+
+/** How often a context is sent that changes while it is being sent. */
+const mostTries = 3;
+
+/**
+ * Builds, anew when the context changed while it was being sent, and once more when the engine's cache lost a layer under
+ * the build: its collection takes what it thinks nobody needs any more, and the next build makes it again.
+ */
+async function run(
   docker: Dockerode,
   engine: ContainerEngine,
   request: Solve,
   options: BuildOptions,
-): Promise<{ readonly imageId: string } | { readonly error: string }> {
-  const { image, dockerfile, bases, ignore } = request;
-  const { signal, onNote, credentials } = options;
-  const { address } = engine;
-  using session = await openSession(docker, { address, credentials, onNote, signal });
-  const buildId = randomUUID();
-  let stepStartedAt = 0;
-  using cancellation = cancelOnAbort(docker, {
-    address,
-    buildId,
-    stepStartedAt: () => stepStartedAt,
-    signal,
-  });
-  const sent = { path: dockerfilePath(image, ignore), text: rewriteBases(dockerfile, image.args, bases) };
-  const archive = contextArchive({
-    context: image.context,
-    filter: ignore,
-    dockerfile: sent,
-    onNote,
-    signal: cancellation.transport,
-  });
-  let archiveError: Error | undefined;
-  archive.once("error", (error) => (archiveError = error));
-  try {
-    const answer = await postStream(docker, address, "/build", {
-      signal: cancellation.transport,
-      file: archive,
-      query: { ...buildQuery(request, onNote), dockerfile: sent.path, session: session.id, buildid: buildId },
-    });
-    const onStepStart = (): void => {
-      stepStartedAt = Date.now();
-    };
-    const outcome = await readAnswer(answer, request.steps, { ...options, onStepStart });
-    // A cancelled build ends with an error of the engine's.
-    signal.throwIfAborted();
-    return outcome;
-  } catch (error) {
-    signal.throwIfAborted();
-    // A context that cannot be read breaks the connection off: the cause tells more than its effect.
-    if (archiveError instanceof DevloopError) throw archiveError;
-    if (error instanceof EngineStatusError) return { error: error.message };
-    throw engineUnreachable(address, error) ?? error;
-  } finally {
-    archive.destroy();
+): Promise<Outcome> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const outcome = await runOnce(docker, engine, request, options);
+      if (tries > 1 || !("error" in outcome) || !isLostLayer(outcome.error)) return outcome;
+      options.onNote(`${request.image.name} is built again: the engine's cache lost a layer of it`);
+    } catch (error) {
+      if (!(error instanceof ContextChanged)) throw error;
+      if (tries < mostTries) continue;
+      throw unreadable(request.image.context, `it keeps changing: ${error.message}`, error);
+    }
   }
 }
 
-/** Answers in the order they come: traces, an error, or the image's id. */
-async function readAnswer(
-  answer: AsyncIterable<Buffer>,
-  steps: BuildSteps,
-  { onProgress, onOutput, onNote, onStepStart }: BuildOptions & { readonly onStepStart: () => void },
-): Promise<{ readonly imageId: string } | { readonly error: string }> {
-  using report = throttle(() => {
-    onProgress(describe(steps));
-  }, 100);
-  let imageId: string | undefined;
-  let error: string | undefined;
-  let begun = 0;
-  for await (const line of jsonLines(answer)) {
-    const message = line as {
-      id?: string;
-      aux?: unknown;
-      error?: string;
-      errorDetail?: { message?: string };
-    };
-    if (message.error !== undefined) error = message.errorDetail?.message ?? message.error;
-    else if (message.id === "moby.image.id") imageId = (message.aux as { ID: string }).ID;
-    else if (message.id === "moby.buildkit.trace" && typeof message.aux === "string") {
-      const trace = decodeTrace(message.aux);
-      const finished = steps.apply(trace);
-      const started = steps.all().filter((step) => step.started !== undefined).length;
-      if (started > begun) onStepStart();
-      begun = started;
-      const lines = stepLines(finished, steps.all());
-      if (lines.length > 0) onOutput(lines);
-      for (const { name, error: failed } of finished) {
-        if (failed !== undefined && name.startsWith("importing cache manifest"))
-          onNote(cacheNote(name, failed));
-      }
-      report();
-    }
-  }
-  if (error !== undefined) return { error };
-  if (imageId !== undefined) return { imageId };
-  throw new DevloopError("BUILD_FAILED", "the container engine built without BuildKit: it gave no image id", {
-    hint: "devloop needs BuildKit: Docker 20.10 or newer",
+/** As containerd and BuildKit say it. */
+function isLostLayer(words: string): boolean {
+  return /snapshot \S+ does not exist|failed precondition|content digest \S+: not found/i.test(words);
+}
+
+async function runOnce(
+  docker: Dockerode,
+  { address }: ContainerEngine,
+  request: Solve,
+  options: BuildOptions,
+): Promise<Outcome> {
+  const { image } = request;
+  const steps = trackSteps();
+  const { signal, onNote, credentials } = options;
+  let contextError: unknown;
+  const files = fileServices({
+    sources: await fileSources(request),
+    onNote,
+    onError: (error) => (contextError ??= error),
+    signal,
   });
+  using session = await openSession(docker, {
+    address,
+    sharedKey: sharedKey(image),
+    services: new Map([
+      ...files,
+      ...credentialServices(credentials, { onNote, signal }),
+      ...secretServices(request.secrets ?? new Map()),
+      ...sshServices(await sshSockets(image, request.agent)),
+    ]),
+    signal,
+  });
+  using follow = followTrace(steps, options);
+  try {
+    const gateway = asksForGateway(image) ? await hostGateway(docker, { address, signal }) : undefined;
+    const asked = { session: session.id, ...frontendAttributes({ ...request, gateway }, onNote) };
+    const { "containerimage.digest": imageId } = await solve(docker, asked, {
+      address,
+      onTrace: follow.take,
+      signal,
+    });
+    if (imageId !== undefined) return { imageId, steps };
+    throw new DevloopError("INTERNAL", `the container engine built ${image.name} and gave no image id`);
+  } catch (error) {
+    signal.throwIfAborted();
+    // A context that cannot be read fails the build: the cause tells more than its effect.
+    if (contextError !== undefined) throw contextError as Error;
+    if (error instanceof GrpcError || error instanceof EngineStatusError)
+      return { error: error.message, steps };
+    throw error;
+  }
+}
+
+/** What the build may ask files of, by the names that `frontendAttributes` gives them. */
+async function fileSources({
+  image,
+  dockerfile,
+  bases,
+  ignore,
+}: Solve): Promise<ReadonlyMap<string, FileSource>> {
+  const text = rewriteBases(dockerfile, image, bases);
+  const further = await Promise.all(
+    Object.entries(image.contexts).map(async ([name, place]) => {
+      if (place.kind !== "directory") return [];
+      const filter = await readIgnore(place.path);
+      return [[localName(name), { kind: "directory", path: place.path, filter }] as const];
+    }),
+  );
+  return new Map<string, FileSource>([
+    ["context", { kind: "directory", path: image.context, filter: ignore }],
+    ["dockerfile", { kind: "text", name: dockerfileName(image), text }],
+    ...further.flat(),
+  ]);
+}
+
+/** The engine keeps what it got of a context under this: no other image's, nor that of a copy of the project. */
+function sharedKey({ name, context }: ImageSpec): string {
+  return createHash("sha256")
+    .update(JSON.stringify([hostname(), context, name]))
+    .digest("hex");
+}
+
+/** How often at most a build's progress is told, in ms. */
+const reportMs = 200;
+
+/** Puts the trace together and tells of it: how far the build is, and each step that has ended. */
+function followTrace(
+  steps: BuildSteps,
+  { onProgress, onOutput, onNote }: BuildEvents,
+): { readonly take: (trace: Trace) => void } & Disposable {
+  const warned = new Set<string>();
+  const report = throttle(() => {
+    onProgress(buildProgress(steps.all()));
+  }, reportMs);
+  return {
+    take: (trace) => {
+      const finished = steps.apply(trace);
+      const lines = finished.length > 0 ? stepLines(finished, steps.all()) : [];
+      if (lines.length > 0) onOutput(lines);
+      for (const { name, error } of finished) {
+        if (error !== undefined && name.startsWith("importing cache manifest"))
+          onNote(cacheNote(name, error));
+      }
+      const warnings = trace.warnings.filter((text) => !warned.has(text));
+      for (const text of warnings) warned.add(text);
+      if (warnings.length > 0) onOutput(warnings.map((text) => `warning: ${terminalText(text)}`));
+      report();
+    },
+    [Symbol.dispose]: () => {
+      report[Symbol.dispose]();
+    },
+  };
 }
 
 function cacheNote(name: string, failed: string): string {
@@ -191,60 +255,69 @@ function cacheNote(name: string, failed: string): string {
   return `cacheFrom: ${ref} gives no cache (${failed}); an image does when it was built with the argument BUILDKIT_INLINE_CACHE=1`;
 }
 
-function describe(steps: BuildSteps): TaskProgress {
-  const all = steps.all();
-  const own = all.filter(({ place }) => place !== undefined);
-  const done = own.filter(({ completed }) => completed !== undefined).length;
-  const running = all.findLast(({ started, completed }) => started !== undefined && completed === undefined);
-  const transfer = steps.transfer();
-  const sent = transfer ? ` (${bytes(transfer.current)} of ${bytes(transfer.total)})` : "";
-  const what = running ? running.instruction || running.name.replace(/^\[internal\] /, "") : "working";
-  if (own.length === 0) return { message: `${what}${sent}` };
-  const message = running?.place ? `step ${done + 1} of ${own.length}: ${what}${sent}` : `${what}${sent}`;
-  return { message, done, total: own.length };
+/** Building for another kind of machine takes many times as long, and an engine that is set up for it. */
+async function tellEmulation(
+  engine: ContainerEngine,
+  { image, platform }: BuildRequest,
+  { onNote, signal }: BuildOptions,
+): Promise<void> {
+  const wanted = image.platform ?? platform;
+  if (wanted === undefined) return;
+  const { platform: own } = await engine.ping({ signal });
+  if (machineOf(wanted) === machineOf(own)) return;
+  onNote(`${image.name} is built for ${wanted} by an engine of ${own}: its RUN steps are emulated, and slow`);
 }
 
-function buildQuery({ image, bases, platform }: BuildRequest, onNote: (message: string) => void): object {
-  const own = Object.keys(bases);
-  // Pulling is for all base images or none, and no registry has the project's own.
-  if (image.pull && own.length > 0)
-    onNote(`pull is left out: ${image.name} builds on ${own.join(", ")} of this project`);
-  const chosen = image.platform ?? platform;
-  return {
-    version: "2",
-    buildargs: JSON.stringify(image.args),
-    labels: JSON.stringify(image.labels),
-    ...(image.target === undefined ? {} : { target: image.target }),
-    ...(image.network === undefined ? {} : { networkmode: image.network }),
-    ...(image.extraHosts.length === 0 ? {} : { extrahosts: image.extraHosts }),
-    ...(chosen === undefined ? {} : { platform: chosen }),
-    ...(image.cacheFrom.length === 0 ? {} : { cachefrom: JSON.stringify(image.cacheFrom) }),
-    ...(image.noCache ? { nocache: "1" } : {}),
-    ...(image.pull && own.length === 0 ? { pull: "1" } : {}),
-  };
+async function checkAttestations(
+  engine: ContainerEngine,
+  { image, attest = [] }: BuildRequest,
+  { signal }: BuildOptions,
+): Promise<void> {
+  if (attest.length === 0 || (await engine.imageStore({ signal })) === "containerd") return;
+  throw new DevloopError(
+    "BUILD_FAILED",
+    `${image.name}: this engine's image store has no place for attestations`,
+    {
+      hint: "switch the engine to the containerd image store (https://docs.docker.com/engine/storage/containerd/), or leave --attest out",
+    },
+  );
 }
 
-/** Its own place in the context when it travels anyway, so that `COPY . .` brings nothing that is not in the tree. */
-function dockerfilePath({ context, dockerfile }: ImageSpec, ignore: IgnoreMatcher): string {
-  const path = relative(context, dockerfile).split(sep).join("/");
-  return path.startsWith("../") || path === ".." || ignore.matches(path) ? ".devloop.Dockerfile" : path;
+/** The first engine whose own Dockerfile frontend has further contexts; older ones leave them out without a word. */
+const contextsSince = 23;
+
+async function checkContexts(
+  engine: ContainerEngine,
+  { image }: BuildRequest,
+  { signal }: BuildOptions,
+): Promise<void> {
+  if (Object.keys(image.contexts).length === 0) return;
+  const { version } = await engine.ping({ signal });
+  // One that does not say is given the chance.
+  if (!(Number.parseInt(version, 10) < contextsSince)) return;
+  throw new DevloopError("BUILD_FAILED", `${image.name}: Docker ${version} knows no named contexts`, {
+    hint: `\`contexts\` need Docker ${contextsSince} or newer`,
+  });
 }
 
-async function readDockerfile({ name, dockerfile }: ImageSpec, signal: AbortSignal): Promise<string> {
-  try {
-    return await readFile(dockerfile, { encoding: "utf8", signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new DevloopError(
-      "DOCKERFILE_INVALID",
-      `${name}: ${missing ? `there is no Dockerfile at ${dockerfile}` : `${dockerfile} cannot be read: ${errorText(error)}`}`,
-      { cause: error, hint: "the image's `dockerfile` in devloop.yaml is relative to its context" },
-    );
-  }
+/** `linux/arm64` of `linux/arm64/v8`. */
+function machineOf(platform: string): string {
+  return platform.split("/").slice(0, 2).join("/");
 }
 
-async function readIgnore({ context, dockerfile, ignore }: ImageSpec): Promise<IgnoreMatcher> {
-  const { patterns } = await readDockerignore(context, dockerfile);
-  return compileIgnore([...patterns, ...ignore]);
+/** A build that copies nothing would not ask for it, and go well until a line more does. */
+async function checkContext({ context }: ImageSpec): Promise<void> {
+  const found = await stat(context).catch(() => undefined);
+  if (!found?.isDirectory())
+    throw missingContext(context, found ? "it is not a directory" : "it does not exist");
+}
+
+async function readIgnore(
+  directory: string,
+  dockerfile?: DockerfileSource,
+  further: readonly string[] = [],
+): Promise<IgnoreMatcher> {
+  const path = dockerfile?.kind === "file" ? dockerfile.path : undefined;
+  const { patterns } = await readDockerignore(directory, path);
+  return compileIgnore([...patterns, ...further]);
 }

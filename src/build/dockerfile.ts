@@ -1,43 +1,70 @@
+import type { ImageSpec, NamedContext } from "../engine/model.js";
 import { expandArgs, unquote } from "./dockerfile-args.js";
 import { type Instruction, parseDockerfile, type Span, word } from "./dockerfile-parse.js";
 
 type Args = Readonly<Record<string, string>>;
 
+/** What of an image decides which others its Dockerfile builds on. */
+export type BaseOptions = Pick<ImageSpec, "args" | "contexts"> & { readonly target?: string };
+
 /**
  * The images from outside that a build of the target needs: what FROM, COPY --from and RUN --mount=from of the stages
- * in use name, with arguments filled in. Each once, in the order they stand.
+ * in use name, with arguments filled in and named contexts followed. Each once, in the order they stand.
  */
-export function dockerfileReferences(
-  text: string,
-  { args, target }: { readonly args: Args; readonly target?: string },
-): string[] {
-  const stages = readStages(text, args);
-  const used = stagesInUse(stages, target);
+export function dockerfileReferences(text: string, { args, target, contexts }: BaseOptions): string[] {
+  const used = stagesInUse(readStages(text, { args, contexts }), target);
   const refs = used.flatMap((stage) => stage.references.filter(({ stage: index }) => index === undefined));
-  return [...new Set(refs.map(({ ref }) => ref))].filter((ref) => ref !== "scratch" && ref !== "");
+  const found = refs.flatMap(({ ref }) => {
+    const context = contextOf(ref, contexts);
+    if (!context) return [ref];
+    return contextImage(context) ?? [];
+  });
+  return [...new Set(found)].filter((ref) => ref !== "scratch" && ref !== "");
 }
 
 /** Which of the project's images the target builds on: those whose name a reference has, whatever its tag or digest. */
-export function projectBases(
-  text: string,
-  args: Args,
-  imageNames: readonly string[],
-  target?: string,
-): string[] {
-  const names = dockerfileReferences(text, { args, ...(target === undefined ? {} : { target }) }).map(nameOf);
+export function projectBases(text: string, options: BaseOptions, imageNames: readonly string[]): string[] {
+  const names = dockerfileReferences(text, options).map(nameOf);
   return imageNames.filter((name) => names.includes(nameOf(name)));
+}
+
+/** The named context that a reference means, if any: `node`, `node:latest` and `docker.io/library/node` are one name. */
+function contextOf(ref: string, contexts: ImageSpec["contexts"]): NamedContext | undefined {
+  const familiar = (name: string): string =>
+    name
+      .replace(/^(?:index\.)?docker\.io\//, "")
+      .replace(/^library\//, "")
+      .replace(/:latest$/, "");
+  return Object.entries(contexts).find(([name]) => familiar(name) === familiar(ref))?.[1];
+}
+
+/** The image that a named context stands for; undefined for files. */
+export function contextImage(context: NamedContext): string | undefined {
+  if (context.kind === "directory" || !context.address.startsWith(imageScheme)) return undefined;
+  return context.address.slice(imageScheme.length);
+}
+
+const imageScheme = "docker-image://";
+
+/** The exact reference of `refs` (by name) for an image that is named with or without a tag. */
+export function exactReference(ref: string, refs: Readonly<Record<string, string>>): string | undefined {
+  return Object.entries(refs).find(([name]) => nameOf(name) === nameOf(ref))?.[1];
 }
 
 /**
  * The Dockerfile with every reference to an image of `refs` (name to exact reference) put in its place. Lines stay where
  * they are, so that line numbers in errors hold.
  */
-export function rewriteBases(text: string, args: Args, refs: Readonly<Record<string, string>>): string {
-  const byName = new Map(Object.entries(refs).map(([name, ref]) => [nameOf(name), ref]));
-  const edits = readStages(text, args)
+export function rewriteBases(
+  text: string,
+  { args, contexts }: BaseOptions,
+  refs: Readonly<Record<string, string>>,
+): string {
+  const edits = readStages(text, { args, contexts })
     .flatMap((stage) => stage.references)
     .flatMap(({ stage, ref, span }) => {
-      const exact = stage === undefined ? byName.get(nameOf(ref)) : undefined;
+      const outside = stage === undefined && contextOf(ref, contexts) === undefined;
+      const exact = outside ? exactReference(ref, refs) : undefined;
       return exact === undefined ? [] : [{ span, exact }];
     });
   return edits.reduceRight((result, { span, exact }) => replaceSpan(result, span, exact), text);
@@ -74,7 +101,10 @@ interface Reference {
   readonly stage: number | undefined;
 }
 
-function readStages(text: string, args: Args): readonly Stage[] {
+function readStages(
+  text: string,
+  { args, contexts }: Pick<BaseOptions, "args" | "contexts">,
+): readonly Stage[] {
   const { instructions, escape } = parseDockerfile(text);
   const stages: { name: string | undefined; references: Reference[] }[] = [];
   const globals: Record<string, string> = {};
@@ -88,13 +118,16 @@ function readStages(text: string, args: Args): readonly Stage[] {
       if (!image) continue;
       const ref = expand(image.text);
       const stage = stages.findIndex((earlier) => sameName(earlier.name, ref));
-      const found = { ref, span: image.span, stage: stage === -1 ? undefined : stage };
+      // A context of that name stands in for the stage.
+      const isStage = stage !== -1 && contextOf(ref, contexts) === undefined;
+      const found = { ref, span: image.span, stage: isStage ? stage : undefined };
       stages.push({ name: as?.text.toLowerCase() === "as" ? name?.text : undefined, references: [found] });
     } else if (current) {
       const earlier = stages.slice(0, -1);
       for (const { text: raw, span } of sources(instruction)) {
         const ref = expand(raw);
-        current.references.push({ ref, span, stage: stageIndex(earlier, ref) });
+        const stage = contextOf(ref, contexts) === undefined ? stageIndex(earlier, ref) : undefined;
+        current.references.push({ ref, span, stage });
       }
     }
   }

@@ -1,6 +1,6 @@
 import { StringDecoder } from "node:string_decoder";
 import { terminalText } from "../lib/terminal-text.js";
-import type { Trace, TraceVertex } from "./progress.js";
+import type { Trace, TraceVertex } from "./buildkit/progress.js";
 
 /** One step of a build, or one of BuildKit's own. */
 export interface BuildStep {
@@ -16,6 +16,8 @@ export interface BuildStep {
   readonly started?: number;
   readonly completed?: number;
   readonly error?: string;
+  /** Bytes sent or fetched for it so far. The total is 0 where it is not known. */
+  readonly transfer?: { readonly current: number; readonly total: number };
   /** What it printed, safe for a terminal: the last lines of it when it printed very many. */
   readonly lines: readonly string[];
 }
@@ -26,8 +28,6 @@ export interface BuildSteps {
   apply(trace: Trace): readonly BuildStep[];
   /** Every step known so far, in the order of appearance. */
   all(): readonly BuildStep[];
-  /** Bytes of the context sent or of a base image pulled, while that goes on. */
-  transfer(): { readonly current: number; readonly total: number } | undefined;
 }
 
 const maxLines = 2000;
@@ -35,7 +35,6 @@ const maxLines = 2000;
 /** A build's steps, put together from its trace. */
 export function trackSteps(): BuildSteps {
   const steps = new Map<string, Tracked>();
-  const transfers = new Map<string, { vertex: string; current: number; total: number }>();
   return {
     apply({ vertexes, statuses, logs }) {
       const finished: Tracked[] = [];
@@ -48,33 +47,21 @@ export function trackSteps(): BuildSteps {
       }
       for (const { vertex, data } of logs) steps.get(vertex)?.print(data);
       for (const { id, vertex, current, total } of statuses) {
-        transfers.set(id, { vertex, current, total });
-        const step = steps.get(vertex);
-        if (step && total > 0) step.transferred = true;
+        steps.get(vertex)?.transfers.set(id, { current, total });
       }
       return finished.map(toStep);
     },
     all: () => [...steps.values()].map(toStep),
-    transfer() {
-      const running = [...transfers.values()].filter(({ vertex, current, total }) => {
-        return total > 0 && current < total && steps.get(vertex)?.vertex.completed === undefined;
-      });
-      if (running.length === 0) return undefined;
-      return running.reduce((sum, { current, total }) => ({
-        vertex: "",
-        current: sum.current + current,
-        total: sum.total + total,
-      }));
-    },
   };
 }
 
 interface Tracked {
   vertex: TraceVertex;
-  /** Bytes went over the network for it. */
-  transferred: boolean;
+  /** By what is transferred. */
+  readonly transfers: Map<string, { readonly current: number; readonly total: number }>;
   readonly print: (data: Buffer) => void;
-  readonly lines: () => readonly string[];
+  /** A line that is not at its end may be cut within a secret: it counts once the step is over. */
+  readonly lines: (over: boolean) => readonly string[];
 }
 
 function newStep(vertex: TraceVertex): Tracked {
@@ -83,14 +70,14 @@ function newStep(vertex: TraceVertex): Tracked {
   let rest = "";
   return {
     vertex,
-    transferred: false,
+    transfers: new Map(),
     print(data) {
       const parts = (rest + decoder.write(data)).split("\n");
       rest = parts.pop() ?? "";
       lines.push(...parts.map(printed));
       if (lines.length > 2 * maxLines) lines = lines.slice(-maxLines);
     },
-    lines: () => [...lines.slice(-maxLines), ...(rest === "" ? [] : [printed(rest)])],
+    lines: (over) => [...lines.slice(-maxLines), ...(over && rest !== "" ? [printed(rest)] : [])],
   };
 }
 
@@ -100,7 +87,11 @@ function printed(line: string): string {
   return terminalText(overwritten.slice(overwritten.lastIndexOf("\r") + 1));
 }
 
-function toStep({ vertex, transferred, lines }: Tracked): BuildStep {
+function toStep({ vertex, transfers, lines }: Tracked): BuildStep {
+  const transfer = [...transfers.values()].reduce(
+    (sum, { current, total }) => ({ current: sum.current + current, total: sum.total + total }),
+    { current: 0, total: 0 },
+  );
   const { digest, started, completed, error } = vertex;
   const name = terminalText(vertex.name.replaceAll(/\s+/g, " "), { color: false });
   const [, stage = "", index, instruction = ""] = /^\[(?:(.*) )?(\d+)\/\d+\] (.*)$/.exec(name) ?? [];
@@ -110,10 +101,11 @@ function toStep({ vertex, transferred, lines }: Tracked): BuildStep {
     instruction,
     ...(index === undefined ? {} : { place: { stage: stage.split(" ").at(-1) ?? "", index: Number(index) } }),
     // BuildKit calls a base image that the engine has cached or not as it comes; nothing was done for it either way.
-    cached: vertex.cached || (instruction.startsWith("FROM ") && !transferred && error === undefined),
+    cached: vertex.cached || (instruction.startsWith("FROM ") && transfer.total === 0 && error === undefined),
     ...(started === undefined ? {} : { started }),
     ...(completed === undefined ? {} : { completed }),
     ...(error === undefined ? {} : { error }),
-    lines: lines(),
+    ...(transfer.current > 0 ? { transfer } : {}),
+    lines: lines(completed !== undefined),
   };
 }

@@ -22,8 +22,8 @@ export interface ContextEntry {
 }
 
 /**
- * Walks a build context: a directory before what is in it, names in byte order, links not followed. What vanishes on the
- * way is left out. Throws CONTEXT_UNREADABLE for what may not be read.
+ * Walks a build context: a directory before what is in it, names in byte order, links not followed. A directory that is
+ * left out travels all the same when something in it does. What vanishes on the way is left out. Throws CONTEXT_UNREADABLE for what may not be read.
  */
 export async function* walkContext(
   context: string,
@@ -32,23 +32,35 @@ export async function* walkContext(
 ): AsyncGenerator<ContextEntry> {
   // Read synchronously, with rests: a promise for each call would take ten times as long as the call.
   const pace = createPacer();
+  /** Directories that stay behind themselves, on the way to where we are: they travel when something in them does. */
+  const above: ContextEntry[] = [];
   yield* walkDirectory("");
 
   async function* walkDirectory(directory: string): AsyncGenerator<ContextEntry> {
     const children = orGone(directory, () => readdirSync(join(context, directory), { withFileTypes: true }));
     if (children === undefined) {
-      if (directory === "") throw unreadable(context, "it does not exist");
+      if (directory === "") throw missingContext(context, "it does not exist");
       return;
     }
-    const wanted = children.filter((child) => !leftOut(child, pathOf(directory, child))).sort(byName);
+    const wanted = sorted(children.filter((child) => !leftOut(child, pathOf(directory, child))));
     for (const child of wanted) {
       const rest = pace();
       if (rest !== undefined) await rest;
       signal.throwIfAborted();
-      const entry = readEntry(pathOf(directory, child));
+      const path = pathOf(directory, child);
+      const entry = readEntry(path);
+      // What stands for bytes that are not UTF-8 names nothing.
+      if (!entry && child.name.includes("\uFFFD")) throw unreadable(path, "its name is not UTF-8");
       if (!entry) continue;
-      if (!filter.matches(entry.path)) yield entry;
-      if (entry.stats.isDirectory()) yield* walkDirectory(entry.path);
+      const stays = filter.matches(entry.path);
+      if (!stays) {
+        yield* above.splice(0);
+        yield entry;
+      }
+      if (!entry.stats.isDirectory()) continue;
+      if (stays) above.push(entry);
+      yield* walkDirectory(entry.path);
+      if (above.at(-1) === entry) above.pop();
     }
   }
 
@@ -69,8 +81,12 @@ function pathOf(directory: string, child: Dirent): string {
   return directory === "" ? child.name : `${directory}/${child.name}`;
 }
 
-function byName(one: Dirent, other: Dirent): number {
-  return Buffer.compare(Buffer.from(one.name), Buffer.from(other.name));
+/** In the order of their bytes, which is that of their characters but for those beyond the basic plane. */
+function sorted(children: Dirent[]): Dirent[] {
+  const odd = children.some(({ name }) => /[\ud800-\uffff]/.test(name));
+  return children.sort((one, other) =>
+    odd ? Buffer.compare(Buffer.from(one.name), Buffer.from(other.name)) : one.name < other.name ? -1 : 1,
+  );
 }
 
 /** The result, or undefined for what has gone since it was listed. */
@@ -82,6 +98,13 @@ export function orGone<T>(path: string, work: () => T): T | undefined {
     if (code === "ENOENT" || code === "ENOTDIR" || code === "EINVAL" || code === "ELOOP") return undefined;
     throw unreadable(path, errorText(error), error);
   }
+}
+
+/** CONTEXT_UNREADABLE for a context that is not there. */
+export function missingContext(context: string, why: string): DevloopError {
+  return new DevloopError("CONTEXT_UNREADABLE", `the build context ${context} cannot be sent: ${why}`, {
+    hint: "is the image's `context` (or `contexts`) in devloop.yaml right?",
+  });
 }
 
 /** CONTEXT_UNREADABLE for a path of the context. */

@@ -64,9 +64,10 @@ function parseOptions(
   );
   const parsed = parse(command, argv, options);
   for (const { name, choices } of command.options) {
-    const given = parsed.values[name];
-    if (choices && typeof given === "string" && !choices.includes(given)) {
-      throw new DevloopError("USAGE", `--${name} takes ${choices.join(", ")}, not ${given}`, {
+    const given = [parsed.values[name] ?? []].flat().filter((value) => typeof value === "string");
+    const unknown = given.find((value) => !choices?.includes(value));
+    if (choices && unknown !== undefined) {
+      throw new DevloopError("USAGE", `--${name} takes ${choices.join(", ")}, not ${unknown}`, {
         hint: helpHint(command),
       });
     }

@@ -1,3 +1,5 @@
+import type { Attestation } from "../build/frontend-attributes.js";
+
 /** One option of a command; `value` names what it takes, and is left out for a switch. */
 export interface OptionSpec {
   readonly name: string;
@@ -35,6 +37,8 @@ const profile: OptionSpec = {
 const json: OptionSpec = { name: "json", about: "print JSON" };
 const project = [file, profile];
 
+const attestations = ["sbom", "provenance", "provenance-max"] as const satisfies readonly Attestation[];
+
 /** Every command with its options: what the parser, --help and the shell completions are made from. */
 export const commands: readonly CommandSpec[] = [
   {
@@ -63,6 +67,14 @@ export const commands: readonly CommandSpec[] = [
       ...project,
       { name: "timeout", value: "TIME", about: "give up after this long: 90s, 10m (default 10m)" },
       {
+        name: "attest",
+        value: "KIND",
+        multiple: true,
+        choices: attestations,
+        about:
+          "build anew with an attestation: sbom, provenance, or provenance-max (needs the containerd image store)",
+      },
+      {
         name: "output",
         short: "o",
         value: "MODE",
@@ -79,6 +91,24 @@ export const commands: readonly CommandSpec[] = [
       { name: "dry-run", about: "only say what would be removed" },
       { name: "namespaces", about: "also remove the namespaces that the project's manifests made" },
       { name: "volumes", about: "also remove persistent volume claims, and the data in them" },
+    ],
+  },
+  {
+    name: "status",
+    about: "what of this project is deployed and how it is, and what its images take on disk",
+    options: [...project, json],
+  },
+  {
+    name: "gc",
+    about: "remove old builds of the project's images from the engine and the cluster's nodes",
+    options: [
+      ...project,
+      { name: "dry-run", about: "only say what would be removed, and how much it takes" },
+      { name: "all", about: "every image that devloop built, of whatever project" },
+      json,
+    ],
+    notes: [
+      "what is in use stays, and so do the newest builds of each image (keepImages in devloop.yaml); images that devloop did not build are never touched.",
     ],
   },
   {
@@ -113,6 +143,11 @@ export const commands: readonly CommandSpec[] = [
 
 export function findCommand(name: string): CommandSpec | undefined {
   return commands.find((command) => command.name === name);
+}
+
+/** Whether a word is one that `run --attest` takes. */
+export function isAttestation(word: string): word is Attestation {
+  return attestations.some((known) => known === word);
 }
 
 /** The text of `devloop --help`. */

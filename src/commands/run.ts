@@ -3,11 +3,15 @@ import { outcomeOf } from "../engine/reduce.js";
 import type { Store } from "../engine/store.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { DevloopError } from "../lib/errors.js";
+import { startDeadline } from "../lib/deadline.js";
 import { attachLines, closeLines } from "./up.js";
+import type { Attestation } from "../build/frontend-attributes.js";
 import { loadProject, openSession, type ProjectOptions } from "./session/session.js";
 
 export interface RunOptions extends ProjectOptions {
   readonly output: "plain" | "json";
+  /** What the images are to carry, as BuildKit makes it; none by default. */
+  readonly attest: readonly Attestation[];
   /** Given up after so many ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -31,7 +35,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
   ended.catch(() => undefined);
   try {
     await session.begin({ onNote: (message) => process.stderr.write(`${message}\n`) });
-    return (await ended) === "ready" ? 0 : 1;
+    if ((await ended) !== "ready") return 1;
+    using limit = startDeadline(tidyMs, signal);
+    await session.tidy({ signal: limit.signal });
+    return 0;
   } catch (error) {
     if (options.signal.aborted) return 130;
     if (over.signal.aborted) throw timeout(options.timeoutMs, session.store.getSnapshot());
@@ -43,6 +50,8 @@ export async function runCommand(options: RunOptions): Promise<number> {
   }
 }
 
+/** How long the end may wait for old builds to be removed, in ms. */
+const tidyMs = 5_000;
 /** How long a workload may stay failed before it counts, in ms: one that crashes at first may wait for its database. */
 const healMs = 20_000;
 

@@ -104,8 +104,8 @@ async function openOutput(
     import("../ui/start-ui.js"),
     import("../engine/plan.js"),
   ]);
-  const { store, logs, redactor } = session;
-  const endRecording = recordTaskOutput(store, logs.buffer, redactor.redact);
+  const { store, logs } = session;
+  const endRecording = recordTaskOutput(store, logs.buffer);
   const ui = startUi({
     store,
     logs: logs.buffer,

@@ -31,17 +31,33 @@ interface WantedPath {
   readonly within?: string;
 }
 
-function imagePaths({ name, context, dockerfile }: ImageSpec): readonly WantedPath[] {
+function imagePaths({ name, context, dockerfile, secrets, contexts }: ImageSpec): readonly WantedPath[] {
   const at = ["images", name];
+  const file: readonly WantedPath[] =
+    dockerfile.kind === "inline"
+      ? []
+      : [
+          {
+            at: [...at, "dockerfile"],
+            path: dockerfile.path,
+            kind: "file",
+            within: context,
+            hint: "dockerfile is relative to the image's context",
+          },
+        ];
   return [
     { at: [...at, "context"], path: context, kind: "directory" },
-    {
-      at: [...at, "dockerfile"],
-      path: dockerfile,
-      kind: "file",
-      within: context,
-      hint: "dockerfile is relative to the image's context",
-    },
+    ...file,
+    ...Object.entries(contexts).flatMap(([id, place]): readonly WantedPath[] => {
+      return place.kind === "directory"
+        ? [{ at: [...at, "contexts", id], path: place.path, kind: "directory" }]
+        : [];
+    }),
+    ...Object.entries(secrets).flatMap(([id, source]): readonly WantedPath[] => {
+      return source.kind === "file"
+        ? [{ at: [...at, "secrets", id, "file"], path: source.path, kind: "file" }]
+        : [];
+    }),
   ];
 }
 

@@ -39,6 +39,8 @@ export interface LoadedConfig {
   readonly source: Source;
   /** The merged tree, for the places of values. */
   readonly tree: ConfigNode;
+  /** A variable's value: of the environment, else of `.env`. */
+  readonly variable: (name: string) => string | undefined;
 }
 
 /**
@@ -92,6 +94,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
     origins: collectOrigins(source, tree, configSchema, config),
     source,
     tree,
+    variable: (name) => lookup(name)?.value,
   };
 }
 

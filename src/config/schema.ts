@@ -64,12 +64,31 @@ const clusterSchema = z
   })
   .describe("Where the project runs.");
 
+const secretKinds = ["file", "env"] as const;
+const secretSchema = z
+  .strictObject({
+    file: text.optional().describe("File that holds the value, relative to devloop.yaml."),
+    env: text.optional().describe("Variable that holds the value: of the environment, else of .env."),
+  })
+  .superRefine((entry, context) => {
+    requireOne(entry, secretKinds, context);
+  })
+  .meta({ minProperties: 1, maxProperties: 1 })
+  .describe("Where a build secret's value comes from: file or env.");
+
 const imageSchema = z
   .strictObject({
     context: text.default(".").describe("Directory of the build context, relative to devloop.yaml."),
     dockerfile: text
-      .default("Dockerfile")
-      .describe("The Dockerfile, relative to the context; it may lie outside (../Dockerfile)."),
+      .optional()
+      .describe(
+        "The Dockerfile, relative to the context; it may lie outside (../Dockerfile). Left out: Dockerfile.",
+      ),
+    dockerfileInline: text
+      .optional()
+      .describe(
+        "The Dockerfile's text itself, in place of dockerfile; its own variables are written $$NAME.",
+      ),
     target: text.optional().describe("Stage to build; left out: the last."),
     args: z
       .record(text, z.string())
@@ -81,6 +100,22 @@ const imageSchema = z
       .array(z.string().regex(/^[^\s:]+:\S+$/, "must be host:ip"))
       .default([])
       .describe("host:ip entries for /etc/hosts of RUN steps."),
+    secrets: z
+      .record(text, secretSchema)
+      .default({})
+      .describe("Values for RUN --mount=type=secret, by id. They reach the step alone: no layer, no log."),
+    ssh: z
+      .array(z.string().regex(/^[\w.-]+(=.+)?$/, "must be an id or id=path of the agent's socket"))
+      .default([])
+      .describe(
+        "SSH agents for RUN --mount=type=ssh: an id, as in default, for the agent of SSH_AUTH_SOCK, or id=path of its socket.",
+      ),
+    contexts: z
+      .record(text, text)
+      .default({})
+      .describe(
+        "Further contexts, for FROM NAME and --from=NAME: a directory relative to devloop.yaml, docker-image://IMAGE (of this project, too), or the address of a git repository or archive.",
+      ),
     platform: z
       .string()
       .regex(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/, "must be os/arch or os/arch/variant, as in linux/arm64")
@@ -95,6 +130,10 @@ const imageSchema = z
       .describe(
         "Patterns in .dockerignore syntax, relative to the context, beside those of .dockerignore: such files neither rebuild nor travel.",
       ),
+  })
+  .superRefine((image, context) => {
+    if (image.dockerfile === undefined || image.dockerfileInline === undefined) return;
+    context.addIssue({ code: "custom", message: "has dockerfile and dockerfileInline; only one can stand" });
   })
   .describe("One image to build.");
 
@@ -183,6 +222,13 @@ const imagesSchema = z
 const deploysSchema = z.array(deploySchema).describe("What is applied to the cluster, in this order.");
 const forwardsSchema = z.array(forwardSchema).describe("Ports on this machine that lead to the cluster.");
 
+const keepImagesSchema = z
+  .int()
+  .min(0)
+  .describe(
+    "How many builds of each image stay in the engine and the cluster's nodes, beside those in use; 0 keeps all.",
+  );
+
 const activationSchema = z
   .strictObject({
     env: z
@@ -212,6 +258,7 @@ const profileSchema = z
     deploy: deploysSchema.optional(),
     forwards: forwardsSchema.optional(),
     limits: limitsSchema.optional(),
+    keepImages: keepImagesSchema.optional(),
   })
   .describe("Merged over the rest while active: maps merge, lists and values replace.");
 
@@ -227,6 +274,7 @@ const sections = {
   deploy: deploysSchema.default([]),
   forwards: forwardsSchema.default([]),
   limits: limitsSchema.prefault({}),
+  keepImages: keepImagesSchema.default(3),
 };
 
 /** devloop.yaml as it is written, with its profiles. */
@@ -238,19 +286,29 @@ export const fileSchema = z
   .describe("The configuration of a devloop project.");
 
 /** What is left once the active profiles are merged: all defaults filled in. */
-export const configSchema = z.strictObject(sections).transform(({ limits, forwards, ...rest }) => ({
-  ...rest,
-  forwards: forwards.map(({ local, remote, namespace, host, strict, ...target }) => ({
-    ...target,
-    // A remote given by name comes with a local port: forwardSchema sees to it.
-    local: local ?? (typeof remote === "number" ? remote : 0),
-    remote,
-    namespace,
-    host,
-    strict,
-  })),
-  limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
-}));
+export const configSchema = z
+  .strictObject(sections)
+  .transform(({ images, deploy, forwards, limits, keepImages, ...rest }) => ({
+    ...rest,
+    images: Object.fromEntries(
+      Object.entries(images).map(([name, { context, dockerfile, ...image }]) => {
+        const file = image.dockerfileInline === undefined ? (dockerfile ?? "Dockerfile") : undefined;
+        return [name, { context, dockerfile: file, ...image }];
+      }),
+    ),
+    deploy,
+    forwards: forwards.map(({ local, remote, namespace, host, strict, ...target }) => ({
+      ...target,
+      // A remote given by name comes with a local port: forwardSchema sees to it.
+      local: local ?? (typeof remote === "number" ? remote : 0),
+      remote,
+      namespace,
+      host,
+      strict,
+    })),
+    limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
+    keepImages,
+  }));
 
 /** The merged and validated configuration. */
 export type Config = z.output<typeof configSchema>;

@@ -1,5 +1,13 @@
 import { dirname, relative, resolve, sep } from "node:path";
-import type { ClusterSpec, DeploySpec, ForwardSpec, ImageSpec, Project } from "../engine/model.js";
+import type {
+  ClusterSpec,
+  DeploySpec,
+  ForwardSpec,
+  ImageSpec,
+  NamedContext,
+  Project,
+  SecretSource,
+} from "../engine/model.js";
 import { hashJson } from "../lib/canonical-json.js";
 import { forwardId, forwardTarget } from "./check-forwards.js";
 import type { LoadedConfig } from "./load.js";
@@ -16,6 +24,7 @@ export function toProject({ config, file }: Pick<LoadedConfig, "config" | "file"
     deploys: withDistinctIds(config.deploy.map((entry) => toDeploy(entry, root))),
     forwards: config.forwards.map(toForward),
     maxBuilds: config.limits.builds,
+    keepImages: config.keepImages,
   };
 }
 
@@ -24,11 +33,44 @@ export function isAddress(path: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(path);
 }
 
+/** What docker takes for a context elsewhere, git's own short forms too. */
+function isContextAddress(place: string): boolean {
+  return isAddress(place) || /^(git@[^:]+:|github\.com\/)/.test(place);
+}
+
 function toImage(name: string, image: Config["images"][string], root: string): ImageSpec {
+  const { dockerfile = "Dockerfile", dockerfileInline: text, ...rest } = image;
   const context = resolve(root, image.context);
   return withHash<Omit<ImageSpec, "specHash">>(
-    definedOnly({ ...image, name, context, dockerfile: resolve(context, image.dockerfile) }),
+    definedOnly({
+      ...rest,
+      name,
+      context,
+      dockerfile:
+        text === undefined
+          ? ({ kind: "file", path: resolve(context, dockerfile) } as const)
+          : ({ kind: "inline", text } as const),
+      secrets: mapValues(image.secrets, ({ file, env = "" }): SecretSource => {
+        return file === undefined ? { kind: "env", name: env } : { kind: "file", path: resolve(root, file) };
+      }),
+      ssh: Object.fromEntries(image.ssh.map((entry) => toAgent(entry, root))),
+      contexts: mapValues(image.contexts, (place): NamedContext => {
+        return isContextAddress(place)
+          ? { kind: "address", address: place }
+          : { kind: "directory", path: resolve(root, place) };
+      }),
+    }),
   );
+}
+
+/** `default` stands for the agent of the environment, `id=path` for the one at that socket. */
+function toAgent(entry: string, root: string): readonly [id: string, socket: string | null] {
+  const [id = "", ...path] = entry.split("=");
+  return [id, path.length === 0 ? null : resolve(root, path.join("="))];
+}
+
+function mapValues<T, U>(values: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

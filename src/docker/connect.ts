@@ -8,6 +8,7 @@ import {
   type ContainerEngine,
   type EngineContainer,
   type EngineImage,
+  type EngineImageEntry,
   EngineStatusError,
   engineUnreachable,
   type FindCredential,
@@ -34,6 +35,12 @@ export function connectEngine(
       const found = versionAnswer.parse(await api.json("GET", "/version", { signal }));
       return { version: found.Version, apiVersion: found.ApiVersion, platform: `${found.Os}/${found.Arch}` };
     },
+    async imageStore({ signal }) {
+      const { DriverStatus } = infoAnswer.parse(await api.json("GET", "/info", { signal }));
+      // How Docker's own documentation tells them apart.
+      const packed = DriverStatus?.some(([, value]) => value?.startsWith("io.containerd.snapshotter."));
+      return packed ? "containerd" : "classic";
+    },
     async containers(labels, { signal, all = false }) {
       const query = { all, filters: { label: labels } };
       const found = await api.json("GET", "/containers/json", { signal, query });
@@ -45,6 +52,12 @@ export function connectEngine(
         .json("GET", `/images/${encodeRef(ref)}/json`, { signal })
         .catch(orUndefinedWhenMissing);
       return found === undefined ? undefined : toImage(imageAnswer.parse(found));
+    },
+    async images({ signal }) {
+      // Engines before 23 do not know the option, and do without.
+      const query = { "shared-size": true };
+      const found = await api.json("GET", "/images/json", { signal, query });
+      return z.array(imageEntryAnswer).parse(found).map(toImageEntry);
     },
     saveImage: (ref, { signal }) => saveImage(api, address, ref, signal),
     async tagImage(id, ref, { signal }) {
@@ -125,11 +138,14 @@ const versionAnswer = z.object({
   Arch: z.string(),
 });
 
+const infoAnswer = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
+
 const containerAnswer = z.object({
   Id: z.string(),
   Names: z.array(z.string()),
   Labels: z.record(z.string(), z.string()).nullish(),
   State: z.string(),
+  ImageID: z.string().optional(),
   Ports: z
     .array(
       z.object({
@@ -143,6 +159,7 @@ const containerAnswer = z.object({
 });
 
 function toContainer(found: z.infer<typeof containerAnswer>): EngineContainer {
+  const { ImageID } = found;
   const ports: Record<string, { host: string; port: number }> = {};
   for (const { IP, PrivatePort, PublicPort, Type } of found.Ports ?? []) {
     // The same port is listed once for IPv4 and once for IPv6: the first stays.
@@ -153,6 +170,7 @@ function toContainer(found: z.infer<typeof containerAnswer>): EngineContainer {
     name: found.Names[0]?.replace(/^\//, "") ?? found.Id,
     labels: found.Labels ?? {},
     running: found.State === "running",
+    ...(ImageID === undefined ? {} : { imageId: ImageID }),
     ports,
   };
 }
@@ -166,10 +184,13 @@ const imageAnswer = z.object({
   Architecture: z.string().default(""),
   Variant: z.string().optional(),
   RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
+  Metadata: z.object({ LastTagTime: z.string().nullish() }).nullish(),
 });
 
 function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
   const { Os, Architecture, Variant, RootFS } = found;
+  // An image that never had a name has the year 1 there.
+  const taggedAt = Date.parse(found.Metadata?.LastTagTime ?? "");
   return {
     id: found.Id,
     tags: found.RepoTags ?? [],
@@ -177,6 +198,28 @@ function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
     platform: [Os, Architecture, ...(Variant ? [Variant] : [])].join("/"),
     digests: found.RepoDigests ?? [],
     layers: RootFS?.Layers ?? [],
+    ...(taggedAt > 0 ? { taggedAt } : {}),
+  };
+}
+
+const imageEntryAnswer = z.object({
+  Id: z.string(),
+  RepoTags: z.array(z.string()).nullish(),
+  Size: z.number(),
+  SharedSize: z.number().nullish(),
+  /** In seconds. */
+  Created: z.number(),
+});
+
+function toImageEntry(found: z.infer<typeof imageEntryAnswer>): EngineImageEntry {
+  const { SharedSize } = found;
+  return {
+    id: found.Id,
+    tags: (found.RepoTags ?? []).filter((tag) => tag !== "<none>:<none>"),
+    size: found.Size,
+    // -1: not computed.
+    ...(typeof SharedSize === "number" && SharedSize >= 0 ? { sharedSize: SharedSize } : {}),
+    createdAt: found.Created * 1000,
   };
 }
 

@@ -7,6 +7,7 @@ export interface ContainerEngine {
   readonly address: string;
   /** Throws ENGINE_UNREACHABLE, with how to start it as the hint. */
   ping(options: { readonly signal: AbortSignal }): Promise<EngineInfo>;
+  imageStore(options: { readonly signal: AbortSignal }): Promise<ImageStore>;
   /** Running containers that carry all labels (`key` or `key=value`); `all` adds stopped ones. */
   containers(
     labels: readonly string[],
@@ -19,6 +20,8 @@ export interface ContainerEngine {
   exec(container: string, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** The image as the engine has it, or undefined. */
   image(ref: string, options: { readonly signal: AbortSignal }): Promise<EngineImage | undefined>;
+  /** All images, without those that only serve others as layers. */
+  images(options: { readonly signal: AbortSignal }): Promise<readonly EngineImageEntry[]>;
   /** The image as an archive that `ctr images import` takes (docker save). */
   saveImage(ref: string, options: { readonly signal: AbortSignal }): Promise<Readable>;
   tagImage(id: string, ref: string, options: { readonly signal: AbortSignal }): Promise<void>;
@@ -36,11 +39,18 @@ export interface EngineInfo {
   /** `linux/amd64`. */
   readonly platform: string;
 }
+/**
+ * How an engine keeps images: `classic` unpacks their layers, and an image's id is its config's digest; `containerd` (the
+ * default of Docker 29) keeps them as they travel, and the id is a manifest's or an index's digest.
+ */
+export type ImageStore = "classic" | "containerd";
 export interface EngineContainer {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly running: boolean;
+  /** The id of the image it was made from. */
+  readonly imageId?: string;
   /** Container port (`6443/tcp`) to the host address it is published on. */
   readonly ports: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
 }
@@ -66,6 +76,19 @@ export interface EngineImage {
   readonly digests: readonly string[];
   /** Digests of the layers as they are uncompressed, the lowest first; empty where the engine does not tell. */
   readonly layers: readonly string[];
+  /** When it was last given a name, in ms since the epoch; left out where the engine does not tell. */
+  readonly taggedAt?: number;
+}
+/** An image as the list of all shows it. */
+export interface EngineImageEntry {
+  readonly id: string;
+  readonly tags: readonly string[];
+  /** Bytes of all its layers. */
+  readonly size: number;
+  /** Bytes of those layers that any other image has too; left out where the engine does not tell. */
+  readonly sharedSize?: number;
+  /** When its content was made, in ms since the epoch. */
+  readonly createdAt: number;
 }
 
 /** How a registry knows us: a password, or the token that a login left behind. */

@@ -8,14 +8,19 @@ export interface ImageSpec {
   readonly name: string;
   /** Absolute path of the build context's directory. */
   readonly context: string;
-  /** Absolute path of the Dockerfile; it may lie outside the context. */
-  readonly dockerfile: string;
+  readonly dockerfile: DockerfileSource;
   readonly target?: string;
   readonly args: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly network?: string;
   /** `host:ip` entries for /etc/hosts of RUN steps. */
   readonly extraHosts: readonly string[];
+  /** By the id that steps mount them by. The values are read when a build needs them, and never kept. */
+  readonly secrets: Readonly<Record<string, SecretSource>>;
+  /** SSH agents by id: the socket that each listens on, or null for that of SSH_AUTH_SOCK. */
+  readonly ssh: Readonly<Record<string, string | null>>;
+  /** What the Dockerfile finds under further names, in place of an image or stage. */
+  readonly contexts: Readonly<Record<string, NamedContext>>;
   /** `os/arch[/variant]`; left out: the cluster's. */
   readonly platform?: string;
   readonly cacheFrom: readonly string[];
@@ -26,6 +31,18 @@ export interface ImageSpec {
   /** Hash of all fields above: part of the build's input key. */
   readonly specHash: string;
 }
+
+/** The file, which may lie outside the context, or its text as it stands in devloop.yaml. Paths are absolute. */
+export type DockerfileSource =
+  { readonly kind: "file"; readonly path: string } | { readonly kind: "inline"; readonly text: string };
+
+export type SecretSource =
+  { readonly kind: "file"; readonly path: string } | { readonly kind: "env"; readonly name: string };
+
+/** A directory by its absolute path, or an address: `docker-image://alpine:3.20`, `https://…`. */
+export type NamedContext =
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "address"; readonly address: string };
 
 /** One thing to render and apply. Paths are absolute. `specHash` covers every option. */
 export type DeploySpec = { readonly id: DeployId; readonly specHash: string } & (
@@ -76,6 +93,8 @@ export interface Project {
   readonly deploys: readonly DeploySpec[];
   readonly forwards: readonly ForwardSpec[];
   readonly maxBuilds: number;
+  /** How many builds of each image stay in the engine and the nodes; 0 keeps all. */
+  readonly keepImages: number;
 }
 
 // ---- tasks ------------------------------------------------------------------------------------------------------
@@ -176,6 +195,23 @@ export interface TaskProgress {
   readonly message: string;
   readonly done?: number;
   readonly total?: number;
+  /** A build's steps, in the order in which they became known. */
+  readonly steps?: readonly StepProgress[];
+}
+export interface StepProgress {
+  /** `RUN npm ci`; BuildKit's own are in its words: `load build context`. */
+  readonly name: string;
+  /** Its stage, where the Dockerfile has several, and its place there: `build 2/4`. */
+  readonly place?: string;
+  readonly status: "waiting" | "running" | "done" | "cached" | "failed";
+  /** Ms since the epoch. */
+  readonly startedAt?: number;
+  /** Ms from its start to its end. */
+  readonly took?: number;
+  /** Bytes sent or fetched for it so far; the total where it is known. */
+  readonly transfer?: { readonly current: number; readonly total?: number };
+  /** The last lines that it printed, while it runs. */
+  readonly lines: readonly string[];
 }
 
 export interface Task {
@@ -206,6 +242,8 @@ export interface TaskState {
   readonly running?: RunningTask;
   /** The last attempt that ran to its end; a superseded one leaves no trace here. */
   readonly last?: Attempt;
+  /** The attempt that failed before, while the same is tried again by itself. */
+  readonly retrying?: Attempt;
   /** The newest output, and the key it came from: what later tasks build on, also while a newer attempt runs or has failed. */
   readonly success?: { readonly key: string; readonly output: TaskOutput; readonly at: number };
   readonly attempts: number;
@@ -437,6 +475,13 @@ export type Event = { readonly at: number } & (
   | { readonly type: "loop.resumed" }
   /** Files are watched with less than before, such as by polling. */
   | { readonly type: "watch.problem"; readonly failure: Failure }
+  /** Old builds of the project's images went from the engine and the nodes; `exact` unless it may be less bytes. */
+  | {
+      readonly type: "images.removed";
+      readonly builds: number;
+      readonly bytes: number;
+      readonly exact: boolean;
+    }
   | { readonly type: "session.stopping"; readonly reason: string }
 );
 export type EventType = Event["type"];

@@ -1,7 +1,9 @@
+import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
 import type {
   DeployOutput,
   Event,
+  ImageSpec,
   ImageState,
   Loop,
   Project,
@@ -60,13 +62,17 @@ function apply(state: State, event: Event): State {
       return sourcesChanged(state, event.changes);
     case "task.started": {
       const { id, key, attempt } = event.task;
-      const next = withTask(state, id, (task) => ({
+      const { retrying } = taskState(state, id);
+      const again = retrying?.key === key;
+      const next = withTask(state, id, ({ retrying: _, ...task }) => ({
         ...task,
         attempts: attempt,
         running: { status: "running", key, attempt, startedAt: event.at },
+        ...(again ? { retrying } : {}),
       }));
-      // Work that no edit of a file asked for, such as after an edit of devloop.yaml, is a loop of its own.
-      return openLoop(next, event.at, []);
+      // Work that no edit of a file asked for, such as after an edit of devloop.yaml, is a loop of its own; another try
+      // belongs to the loop that it failed in.
+      return again ? next : openLoop(next, event.at, []);
     }
     case "task.progress":
       return withRunning(state, event, (task, running) => ({
@@ -80,11 +86,14 @@ function apply(state: State, event: Event): State {
       }));
     case "task.succeeded": {
       const key = taskState(state, event.id).running?.key;
-      const next = withRunning(state, event, ({ running: _, ...task }, { key, attempt, startedAt }) => ({
-        ...task,
-        last: { status: "succeeded", key, attempt, startedAt, endedAt: event.at },
-        success: { key, output: event.output, at: event.at },
-      }));
+      const next = withRunning(state, event, (task, { key, attempt, startedAt }) => {
+        const { running: _running, retrying: _retrying, ...rest } = task;
+        return {
+          ...rest,
+          last: { status: "succeeded", key, attempt, startedAt, endedAt: event.at },
+          success: { key, output: event.output, at: event.at },
+        };
+      });
       const applied = event.output.kind === "deploy" && key !== undefined && next !== state;
       return dropOrphans(applied ? takeWorkloads(next, event.id, event.output) : next);
     }
@@ -105,7 +114,7 @@ function apply(state: State, event: Event): State {
       return dropOrphans(withRunning(state, event, ({ running: _, ...task }) => task));
     case "task.due":
       return taskState(state, event.id).last?.status === "failed"
-        ? withTask(state, event.id, ({ last: _, ...task }) => task)
+        ? withTask(state, event.id, ({ last, ...task }) => ({ ...task, ...(last ? { retrying: last } : {}) }))
         : state;
     case "workload.changed":
       return workloadChanged(state, event.id, event.health, event.at);
@@ -128,6 +137,7 @@ function apply(state: State, event: Event): State {
       return { ...state, stopping: true };
     case "task.output":
     case "task.note":
+    case "images.removed":
     case "watch.problem":
       return state;
     default:
@@ -150,19 +160,21 @@ function serviceDown(
   return { ...state, services: { ...state.services, [service]: { status: "down", failure, since: at } } };
 }
 
+/** What decides which files an image is made from, and which images: both are told by a scan. */
+function sourcesOf({ context, dockerfile, contexts, ignore, target, args }: ImageSpec): object {
+  return { context, dockerfile, contexts, ignore, target, args };
+}
+
 /** Takes a new config in: what stays keeps all that is known of it, so that only what changed runs again. */
 function takeProject(state: State, project: Project): State {
   const images = Object.fromEntries(
     project.images.map((spec): [string, ImageState] => {
       const known = state.images[spec.name];
       if (!known) return [spec.name, { spec, bases: [], triggers: 0 }];
-      const sameFiles =
-        known.spec.context === spec.context &&
-        known.spec.dockerfile === spec.dockerfile &&
-        known.spec.ignore.join("\n") === spec.ignore.join("\n");
+      const sameSources = canonicalJson(sourcesOf(known.spec)) === canonicalJson(sourcesOf(spec));
       const { source: _, ...rest } = known;
       // Another context's revision must not start a build of this one: it waits for the scan.
-      return [spec.name, { ...(sameFiles ? known : rest), spec }];
+      return [spec.name, { ...(sameSources ? known : rest), spec }];
     }),
   );
   const deploys = Object.fromEntries(

@@ -117,7 +117,7 @@ export function compileIgnore(patterns: readonly (string | IgnoreRule)[]): Ignor
  */
 export async function readDockerignore(
   contextDir: string,
-  dockerfile: string,
+  dockerfile?: string,
 ): Promise<{ file: string | undefined; patterns: string[] }> {
   for (const file of dockerignoreCandidates(contextDir, dockerfile)) {
     try {
@@ -131,9 +131,10 @@ export async function readDockerignore(
   return { file: undefined, patterns: [] };
 }
 
-/** The places of a Dockerfile's ignore file; the first that exists counts, alone. */
-export function dockerignoreCandidates(contextDir: string, dockerfile: string): [string, string] {
-  return [`${dockerfile}.dockerignore`, join(contextDir, ".dockerignore")];
+/** The places of an ignore file; the first that exists counts, alone. One that belongs to a Dockerfile needs that file. */
+export function dockerignoreCandidates(contextDir: string, dockerfile?: string): string[] {
+  const own = dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`];
+  return [...own, join(contextDir, ".dockerignore")];
 }
 
 /** Directories whose verdicts are kept: enough for a walk, bounded for a session. */

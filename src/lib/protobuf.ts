@@ -47,14 +47,17 @@ export function* readFields(message: Buffer): Generator<ProtobufField> {
 
 const nothing = Buffer.alloc(0);
 
-/** Writes one message from its fields in order: numbers as varints (0 and up), the rest as bytes. */
-export function writeFields(
-  fields: readonly (readonly [number: number, value: number | string | Uint8Array])[],
-): Buffer {
+/** A field to write: a number as a varint (0 and up), the rest as bytes. */
+export type FieldToWrite = readonly [number: number, value: number | bigint | string | Uint8Array];
+
+/** Writes one message from its fields in order. */
+export function writeFields(fields: readonly FieldToWrite[]): Buffer {
   const parts: Uint8Array[] = [];
   for (const [number, value] of fields) {
     if (typeof value === "number") {
       parts.push(varintBytes(number * 8), varintBytes(value));
+    } else if (typeof value === "bigint") {
+      parts.push(varintBytes(number * 8), longVarintBytes(value));
     } else {
       const bytes = typeof value === "string" ? Buffer.from(value, "utf8") : value;
       parts.push(varintBytes(number * 8 + 2), varintBytes(bytes.length), bytes);
@@ -72,4 +75,46 @@ function varintBytes(value: number): Uint8Array {
   }
   bytes.push(rest);
   return Uint8Array.from(bytes);
+}
+
+function longVarintBytes(value: bigint): Uint8Array {
+  const bytes: number[] = [];
+  // A negative number is all of its 64 bits, as protobuf has it.
+  let rest = BigInt.asUintN(64, value);
+  while (rest >= 128n) {
+    bytes.push(Number(rest % 128n) + 128);
+    rest /= 128n;
+  }
+  bytes.push(Number(rest));
+  return Uint8Array.from(bytes);
+}
+
+/** A map's entries as fields: one message of key and value each. */
+export function mapFields(
+  number: number,
+  entries: Readonly<Record<string, string>>,
+): readonly FieldToWrite[] {
+  return Object.entries(entries).map(([key, value]) => [
+    number,
+    writeFields([
+      [1, key],
+      [2, value],
+    ]),
+  ]);
+}
+
+/** Reads a map of strings from the fields that carry its entries. */
+export function readMap(message: Buffer, number: number): Readonly<Record<string, string>> {
+  const entries = [...readFields(message)].filter((field) => field.number === number);
+  return Object.fromEntries(entries.map(({ bytes }) => [textField(bytes, 1), textField(bytes, 2)]));
+}
+
+/** A string field: the last one counts, and it is empty where there is none. */
+export function textField(message: Buffer, number: number): string {
+  return bytesField(message, number)?.toString("utf8") ?? "";
+}
+
+/** The bytes of a field, of the last that stands there. */
+export function bytesField(message: Buffer, number: number): Buffer | undefined {
+  return [...readFields(message)].findLast((field) => field.number === number)?.bytes;
 }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { writeChunk } from "./write-chunk.js";
 
 /**
  * Copies a stream into every sink, each chunk at the pace of the slowest, and ends them. A sink that is destroyed on the
@@ -12,20 +13,8 @@ export async function tee(
   for await (const chunk of source as AsyncIterable<Buffer>) {
     const open = sinks.filter((sink) => !sink.destroyed);
     if (open.length === 0) return;
-    await Promise.all(open.map((sink) => write(sink, chunk)));
+    await Promise.all(open.map((sink) => writeChunk(sink, chunk)));
     onChunk(chunk);
   }
   for (const sink of sinks) sink.end();
-}
-
-/** Resolves when the sink takes more, or is gone. */
-async function write(sink: Writable, chunk: Buffer): Promise<void> {
-  if (sink.write(chunk)) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      sink.off("drain", done).off("close", done);
-      resolve();
-    };
-    sink.on("drain", done).on("close", done);
-  });
 }

@@ -11,7 +11,7 @@ import type {
   WorkloadHealth,
   WorkloadId,
 } from "../engine/model.js";
-import { parseTaskId } from "../engine/tasks.js";
+import { parseTaskId, taskState } from "../engine/tasks.js";
 import type { Failure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count, duration } from "../lib/format.js";
@@ -71,7 +71,7 @@ export function describeEvent(event: Event, state: State, before: State): Descri
     case "task.succeeded":
       return describeOutput(event.id, event.output, { took: elapsed(before, event), state, before });
     case "task.failed":
-      if (isKnownOutage(event.failure, before)) return undefined;
+      if (isKnownOutage(event.failure, before) || isSaidAlready(event, before)) return undefined;
       return failure(
         taskLabel(state, event.id),
         `${taskNoun(event.id)} failed after ${duration(elapsed(before, event))}`,
@@ -87,6 +87,10 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return plain("devloop", "paused: changes are noticed and wait");
     case "loop.resumed":
       return plain("devloop", "goes on");
+    case "images.removed": {
+      const amount = `${event.exact ? "" : "up to "}${bytes(event.bytes)}`;
+      return dim("devloop", `removed ${count(event.builds, "old build")} from engine and nodes, ${amount}`);
+    }
     case "watch.problem":
       return failure("devloop", undefined, describeFailure(event.failure));
     // Whoever ends it knows; what is left running is said after it.
@@ -127,6 +131,12 @@ function isKnownOutage({ code }: Failure, { services }: State): boolean {
     (code === "ENGINE_UNREACHABLE" && services.engine.status === "down") ||
     (code === "CLUSTER_UNREACHABLE" && services.cluster.status === "down")
   );
+}
+
+/** What is tried again by itself fails in the same words until it works. */
+function isSaidAlready({ id, failure }: Extract<Event, { type: "task.failed" }>, before: State): boolean {
+  const { retrying } = taskState(before, id);
+  return retrying?.status === "failed" && retrying.failure.message === failure.message;
 }
 
 function describeProject({ project }: State): string {

@@ -36,7 +36,7 @@ const project = z.strictObject({
     z.strictObject({
       name: text,
       context: text,
-      dockerfile: text,
+      dockerfile: text.describe("absolute path, or inline"),
       target: text.optional(),
       platform: text.optional(),
       args: z.array(text).describe("names only: values may be secret"),
@@ -110,6 +110,19 @@ const output = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("prune"), pruned: z.array(text) }),
 ]);
+
+const step = z.strictObject({
+  name: text,
+  place: text.optional().describe("its stage, where there are several, and its place in it"),
+  status: z.enum(["waiting", "running", "done", "cached", "failed"]),
+  startedAt: time.optional(),
+  took: count.optional().describe("ms"),
+  transfer: z
+    .strictObject({ current: count, total: count.optional() })
+    .optional()
+    .describe("bytes sent or fetched"),
+  lines: z.array(text).describe("the last lines that it printed, while it runs"),
+});
 
 const health = z.strictObject({
   status: z.enum(["progressing", "ready", "failed", "gone"]),
@@ -205,7 +218,12 @@ export const outputEvent = z.discriminatedUnion("type", [
   }),
   event("task.progress", {
     ...attempt,
-    progress: z.strictObject({ message: text, done: count.optional(), total: count.optional() }),
+    progress: z.strictObject({
+      message: text,
+      done: count.optional(),
+      total: count.optional(),
+      steps: z.array(step).optional().describe("a build's steps so far"),
+    }),
   }),
   event("task.output", { ...attempt, lines: z.array(text) }),
   event("task.note", { ...attempt, message: text }),
@@ -231,6 +249,11 @@ export const outputEvent = z.discriminatedUnion("type", [
     container: text,
     text,
     previous: z.literal(true).optional().describe("from the container's last run before it crashed"),
+  }),
+  event("images.removed", {
+    builds: count,
+    bytes: count.describe("what that freed, over the engine and all nodes"),
+    exact: z.boolean().describe("false: it may be less"),
   }),
   event("watch.problem", { failure }),
   event("session.stopping", { reason: text }),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Event, LogLine, Project, State, WorkloadHealth } from "../engine/model.js";
+import type { Event, LogLine, Project, State, TaskProgress, WorkloadHealth } from "../engine/model.js";
 import { parseTaskId } from "../engine/tasks.js";
 import { unreachable } from "../lib/unreachable.js";
 import { endedLoop } from "./describe.js";
@@ -28,13 +28,20 @@ export function publicEvent(event: Event): OutputEvent {
       const keyHash = createHash("sha256").update(key).digest("hex").slice(0, 16);
       return { ...head, type: event.type, id, ...parseTaskId(id), attempt, keyHash };
     }
+    case "task.progress":
+      return {
+        ...head,
+        type: event.type,
+        id: event.id,
+        attempt: event.attempt,
+        progress: publicProgress(event.progress),
+      };
     case "workload.changed":
       return { ...head, type: event.type, id: event.id, health: publicHealth(event.health) };
     case "config.failed":
     case "cluster.connected":
     case "service.up":
     case "service.down":
-    case "task.progress":
     case "task.output":
     case "task.note":
     case "task.superseded":
@@ -46,6 +53,7 @@ export function publicEvent(event: Event): OutputEvent {
     case "trigger.requested":
     case "loop.paused":
     case "loop.resumed":
+    case "images.removed":
     case "watch.problem":
     case "session.stopping": {
       const { at: _, ...fields } = event;
@@ -56,6 +64,20 @@ export function publicEvent(event: Event): OutputEvent {
       return unreachable(event);
   }
 }
+
+function publicProgress({ steps, ...progress }: TaskProgress): PublicProgress {
+  if (steps === undefined) return progress;
+  return {
+    ...progress,
+    steps: steps.map(({ startedAt, took, lines, ...step }) => ({
+      ...step,
+      ...(startedAt === undefined ? {} : { startedAt: isoTime(startedAt) }),
+      ...(took === undefined ? {} : { took: Math.round(took) }),
+      lines: [...lines],
+    })),
+  };
+}
+type PublicProgress = Extract<OutputEvent, { type: "task.progress" }>["progress"];
 
 /** The line that begins a session. */
 export function sessionStarted(state: State, version: string): OutputEvent {
@@ -90,7 +112,14 @@ function publicProject(project: Project): Extract<OutputEvent, { type: "config.l
     root: project.root,
     cluster: defined({ provider, name, context, namespace }),
     images: project.images.map(({ name, context, dockerfile, target, platform, args }) =>
-      defined({ name, context, dockerfile, target, platform, args: Object.keys(args) }),
+      defined({
+        name,
+        context,
+        dockerfile: dockerfile.kind === "file" ? dockerfile.path : "inline",
+        target,
+        platform,
+        args: Object.keys(args),
+      }),
     ),
     deploys: project.deploys.map((deploy) => ({
       id: deploy.id,

@@ -3,16 +3,12 @@ import type { LogBuffer } from "./log-buffer.js";
 
 /**
  * Keeps what tasks print (a build's RUN steps) in the log buffer, under the task's id, beside the workloads' logs: the
- * state holds no lines. `redact` hides secret values. Returns its removal.
+ * state holds no lines. Returns its removal.
  */
-export function recordTaskOutput(
-  store: Pick<Store, "subscribe">,
-  logs: LogBuffer,
-  redact: (text: string) => string,
-): () => void {
+export function recordTaskOutput(store: Pick<Store, "subscribe">, logs: LogBuffer): () => void {
   return store.subscribe((event) => {
     if (event.type !== "task.output") return;
     const line = { workload: event.id, pod: "", container: "", time: event.at };
-    logs.append(event.lines.map((text) => ({ ...line, text: redact(text) })));
+    logs.append(event.lines.map((text) => ({ ...line, text })));
   });
 }

@@ -63,7 +63,7 @@ export function App({ dispatch, logs, actions, holdOf, version, now }: AppProps)
         <>
           <Table lines={part.lines} rows={rows} selected={selected?.id} columns={columns} now={time} />
           <DetailsPane
-            details={detailsOf(shownRow(view, rows), { state, logs, lines: paneHeight - 1 })}
+            details={detailsOf(shownRow(view, rows), { state, logs, lines: paneHeight - 1, now: time })}
             columns={columns}
             height={paneHeight}
             note={hiddenNote(all.length, part.lines.length)}

@@ -4,6 +4,7 @@ import type { Failure } from "../lib/errors.js";
 import { count, shortDigest } from "../lib/format.js";
 import { lastPart } from "../lib/short-name.js";
 import type { Row } from "./rows.js";
+import { stepLines } from "./step-lines.js";
 
 /** What stands under the table for one row, or for all of them. */
 export interface Details {
@@ -25,15 +26,15 @@ export interface LogSource {
   tail(workload: string | undefined, count: number): readonly LogLine[];
 }
 
-/** `lines` is how many lines the screen has room for. */
+/** `lines` is how many lines the screen has room for, `now` in ms since the epoch. */
 export function detailsOf(
   row: Row | undefined,
-  { state, logs, lines }: { state: State; logs: LogSource; lines: number },
+  { state, logs, lines, now }: { state: State; logs: LogSource; lines: number; now: number },
 ): Details {
   if (!row) return allLogs(logs, lines);
   switch (row.kind) {
     case "image":
-      return imageDetails(row, state, logs, lines);
+      return imageDetails(row, state, logs, { lines, now });
     case "deploy":
       return deployDetails(row, state);
     case "workload":
@@ -53,11 +54,18 @@ function allLogs(logs: LogSource, lines: number): Details {
   };
 }
 
-function imageDetails(row: Row, state: State, logs: LogSource, lines: number): Details {
+function imageDetails(
+  row: Row,
+  state: State,
+  logs: LogSource,
+  { lines, now }: { readonly lines: number; readonly now: number },
+): Details {
   const build = taskState(state, taskId("build", row.subject));
   const load = taskState(state, taskId("load", row.subject));
   const failure = [build, load].map(failureOf).find((each) => each !== undefined);
   if (failure && !build.running) return failureDetails(row, failure, `${row.name}: ${row.state}`);
+  const steps = build.running?.progress?.steps;
+  if (steps) return { title: `${row.name}: build steps`, head: [], body: stepLines(steps, now) };
   const output = build.success?.output;
   const changed = state.images[row.subject]?.source?.changed ?? [];
   const since = build.running?.startedAt ?? build.last?.startedAt ?? 0;

@@ -1,8 +1,10 @@
 // npm run bench [-- NAME…]: what devloop costs on this machine, beside the targets of docs/bench.md. It asserts nothing.
 import { cpus, loadavg, totalmem } from "node:os";
 import { api, k3d, kind, type TestCluster } from "../e2e/clusters.js";
+import { build } from "./build.js";
 import { findCluster } from "./find-cluster.js";
 import { idle } from "./idle.js";
+import { load } from "./load.js";
 import { noop } from "./noop.js";
 import { ready } from "./ready.js";
 import { rebuild } from "./rebuild.js";
@@ -11,8 +13,10 @@ import { startup } from "./startup.js";
 const parts: Readonly<Record<string, (cluster: TestCluster) => Promise<readonly string[]>>> = {
   startup,
   noop,
+  build,
   rebuild,
   ready,
+  load,
   idle,
 };
 

@@ -1,9 +1,15 @@
-import { readdir, readFile, symlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { execFile } from "node:child_process";
+import { mkdtemp, rename, rm, symlink, truncate, utimes } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it, vi } from "vitest";
 import { externalBaseIds } from "../../src/build/base-ids.js";
 import type { DevloopError } from "../../src/lib/errors.js";
 import { engine, engineAnswers, outputOf, scratchBuild } from "./scratch-build.js";
+import { sleeping } from "../e2e/processes.js";
 
 const available = await engineAnswers();
 const signal = AbortSignal.timeout(120_000);
@@ -57,7 +63,7 @@ LABEL own=yes
     const { ref } = await scratch.build({ ignore: ["secret", ".dockerignore"] });
     const listed = await outputOf(ref, ["find", "/context", "-mindepth", "1"]);
     const found = listed.trim().split("\n").sort();
-    expect(found.filter((path) => !path.endsWith(".devloop.Dockerfile"))).toEqual([
+    expect(found).toEqual([
       "/context/kept.log",
       "/context/link",
       "/context/src",
@@ -77,7 +83,7 @@ LABEL own=yes
     });
     await using scratch = await scratchBuild({ a: "a" });
     const image = await scratch.build(
-      { dockerfile: join(outside.directory, "Dockerfile"), pull: true },
+      { dockerfile: { kind: "file", path: join(outside.directory, "Dockerfile") }, pull: true },
       { bases: { "devloop-scratch-base": ref } },
     );
     expect(await outputOf(image.ref, ["cmp", "/base", "/again"])).toBe("");
@@ -157,7 +163,9 @@ LABEL own=yes
   it("names a Dockerfile or a context that is not there", async () => {
     await using scratch = await scratchBuild({ Dockerfile: "FROM busybox:1\n" });
     const gone = join(scratch.directory, "gone");
-    await expect(scratch.build({ dockerfile: gone })).rejects.toMatchObject({ code: "DOCKERFILE_INVALID" });
+    await expect(scratch.build({ dockerfile: { kind: "file", path: gone } })).rejects.toMatchObject({
+      code: "DOCKERFILE_INVALID",
+    });
     await expect(scratch.build({ context: gone })).rejects.toMatchObject({ code: "CONTEXT_UNREADABLE" });
   });
 
@@ -169,21 +177,212 @@ LABEL own=yes
     const settled = build.catch((error: unknown) => error);
     await vi.waitFor(
       async () => {
-        expect(await sleepers(marker)).not.toEqual([]);
+        expect(await sleeping(marker)).not.toEqual([]);
       },
       { timeout: 30_000 },
     );
     const reason = new Error("a newer edit");
-    const abortedAt = Date.now();
     controller.abort(reason);
     expect(await settled).toBe(reason);
     await vi.waitFor(
       async () => {
-        expect(await sleepers(marker)).toEqual([]);
+        expect(await sleeping(marker)).toEqual([]);
       },
       { timeout: 2000, interval: 20 },
     );
-    expect(Date.now() - abortedAt).toBeLessThan(2000);
+  });
+
+  it("gives a step its secrets and its SSH agent, which leave no trace in image or output", async () => {
+    await using scratch = await scratchBuild({
+      Dockerfile: `FROM node:20-bookworm-slim AS fetch
+RUN --mount=type=secret,id=token --mount=type=secret,id=file,target=/file cat /run/secrets/token /file | sha256sum > /seen
+RUN --mount=type=ssh node -e 'require("net").connect(process.env.SSH_AUTH_SOCK).on("data", (text) => { console.log(text + ""); process.exit() }).write("hello")'
+FROM busybox:1
+COPY --from=fetch /seen /seen
+`,
+    });
+    const directory = await mkdtemp(join(tmpdir(), "devloop-agent-"));
+    const agent = createServer((socket) => {
+      socket.on("data", (data) => socket.write(`the agent heard ${data.toString()}`));
+      socket.on("error", () => undefined);
+    });
+    const socket = join(directory, "agent");
+    await new Promise<void>((resolve) => agent.listen(socket, resolve));
+    const value = `s3cret-${Math.random()}`;
+    const secrets = new Map([
+      ["token", Buffer.from(value)],
+      ["file", Buffer.from("in a file\n")],
+    ]);
+    try {
+      const { ref } = await scratch.build(
+        { ssh: { default: null }, noCache: true },
+        { secrets, agent: socket },
+      );
+      const expected = createHash("sha256").update(`${value}in a file\n`).digest("hex");
+      expect(await outputOf(ref, ["cat", "/seen"])).toContain(expected);
+      expect(scratch.output.join("\n")).toContain("the agent heard hello");
+    } finally {
+      agent.close();
+      await rm(directory, { recursive: true });
+    }
+    for (const [mount, key] of [
+      ["type=secret,id=token,required=true", "secrets: { token:"],
+      ["type=ssh,required=true", "ssh: [default]"],
+    ] as const) {
+      const text = `FROM busybox:1\nRUN --mount=${mount} true\n`;
+      await expect(scratch.build({ dockerfile: { kind: "inline", text } })).rejects.toMatchObject({
+        code: "BUILD_FAILED",
+        hint: expect.stringContaining(key) as string,
+      });
+    }
+    const key = join(scratch.directory, "Dockerfile");
+    await expect(scratch.build({ ssh: { default: key } })).rejects.toMatchObject({
+      message: `devloop-scratch: ssh default: ${key} is no agent's socket`,
+    });
+  });
+
+  it("finds named contexts: directories with their own .dockerignore, images, and images of the project", async () => {
+    await using assets = await scratchBuild({
+      "logo.txt": "logo",
+      "draft.txt": "x",
+      ".dockerignore": "draft*",
+    });
+    await using base = await scratchBuild({ Dockerfile: "FROM busybox:1\nRUN echo own > /own\n" });
+    const own = await base.build({ name: "devloop-scratch-own" });
+    await using scratch = await scratchBuild({});
+    const image = await scratch.build(
+      {
+        dockerfile: {
+          kind: "inline",
+          text: `FROM runtime
+COPY --from=assets / /assets
+COPY --from=own /own /own
+`,
+        },
+        contexts: {
+          assets: { kind: "directory", path: assets.directory },
+          runtime: { kind: "address", address: "docker-image://busybox:1" },
+          own: { kind: "address", address: "docker-image://devloop-scratch-own" },
+        },
+      },
+      { bases: { "devloop-scratch-own": own.ref } },
+    );
+    expect(await outputOf(image.ref, ["ls", "-A", "/assets"])).toBe(".dockerignore\nlogo.txt\n");
+    expect(await outputOf(image.ref, ["cat", "/own"])).toBe("own\n");
+  });
+
+  it("sends a file again whose bytes changed while its size and time did not", async () => {
+    await using scratch = await scratchBuild({
+      Dockerfile: "FROM busybox:1\nCOPY page /page\n",
+      page: "old",
+    });
+    const page = join(scratch.directory, "page");
+    await utimes(page, 1_000_000, 1_000_000);
+    await scratch.build();
+    await scratch.write("other", "new");
+    await utimes(join(scratch.directory, "other"), 1_000_000, 1_000_000);
+    await rename(join(scratch.directory, "other"), page);
+    const { ref } = await scratch.build();
+    expect(await outputOf(ref, ["cat", "/page"])).toBe("new");
+    expect(await outputOf(ref, ["stat", "-c", "%Y", "/page"])).toBe("1000000\n");
+  });
+
+  it("reaches the engine's host by name, and says when steps are emulated", async () => {
+    const text = "FROM busybox:1\nRUN grep -w me /etc/hosts && grep -w v6 /etc/hosts\n";
+    await using scratch = await scratchBuild({});
+    const dockerfile = { kind: "inline", text } as const;
+    await scratch.build({ dockerfile, extraHosts: ["me:host-gateway", "v6:2001:db8::1"], noCache: true });
+    expect(scratch.output.join("\n")).toMatch(/^ {2}\d+\.\d+\.\d+\.\d+\s+me\n {2}2001:db8::1\s+v6$/m);
+    expect(scratch.notes).toEqual([]);
+    // No base image needs to be there for it.
+    const empty = { kind: "inline", text: "FROM scratch\nCOPY a /a\n" } as const;
+    await scratch.write("a", "a");
+    await scratch.build({ dockerfile: empty, platform: "linux/s390x" });
+    expect(scratch.notes).toEqual([
+      expect.stringMatching(
+        /^devloop-scratch is built for linux\/s390x by an engine of linux\/\w+: its RUN steps are emulated/,
+      ),
+    ]);
+  });
+
+  it("sends what is odd in a context, and says what cannot be sent", async () => {
+    await using scratch = await scratchBuild({ "in/a": "a" });
+    await symlink("/etc/hostname", join(scratch.directory, "in/absolute"));
+    await symlink("../../../../etc", join(scratch.directory, "in/up"));
+    await symlink("missing", join(scratch.directory, "in/broken"));
+    await promisify(execFile)("mkfifo", [join(scratch.directory, "in/pipe")]);
+    // Sparse: 5 GB that take no room, here or in a step that only asks for the size.
+    await scratch.write("huge", "");
+    await truncate(join(scratch.directory, "huge"), 5_000_000_000);
+    const text = "FROM busybox:1\nCOPY in /in\n";
+    const { ref } = await scratch.build({ dockerfile: { kind: "inline", text } });
+    expect(
+      await outputOf(ref, [
+        "sh",
+        "-c",
+        "cd /in && ls && for link in absolute up broken; do readlink $link; done",
+      ]),
+    ).toBe("a\nabsolute\nbroken\nup\n/etc/hostname\n../../../../etc\nmissing\n");
+    expect(scratch.notes).toEqual(["left out of the build context, neither file nor link: in/pipe"]);
+  });
+
+  it("makes no attestations unless asked, and none where the image store has no place for them", async () => {
+    await using scratch = await scratchBuild({ Dockerfile: "FROM busybox:1\nLABEL attested=maybe\n" });
+    const asked = scratch.build({}, { attest: ["provenance"] });
+    if ((await engine.imageStore({ signal })) === "containerd") {
+      const [plain, attested] = await Promise.all([scratch.build(), asked]);
+      expect(attested.imageId).not.toBe(plain.imageId);
+    } else {
+      await expect(asked).rejects.toMatchObject({
+        message: "devloop-scratch: this engine's image store has no place for attestations",
+      });
+    }
+  });
+
+  it("ends also where BuildKit's answer is too long for a header, as a long Dockerfile makes it", async () => {
+    const marker = `${30_000 + Math.floor(Math.random() * 30_000)}`;
+    const comments = `# ${"x".repeat(78)}\n`.repeat(900);
+    await using scratch = await scratchBuild({});
+    const build = (step: string, options = {}) =>
+      scratch.build(
+        { dockerfile: { kind: "inline", text: `FROM busybox:1\n${comments}RUN ${step}\n` } },
+        options,
+      );
+    await expect(build("echo why; exit 3")).rejects.toMatchObject({
+      code: "BUILD_FAILED",
+      message: expect.stringContaining("(exit code 3)") as string,
+      detail: expect.stringContaining("why") as string,
+    });
+    const controller = new AbortController();
+    const settled = build(`sleep ${marker}`, { signal: controller.signal }).catch((error: unknown) => error);
+    await vi.waitFor(async () => {
+      expect(await sleeping(marker)).not.toEqual([]);
+    }, 30_000);
+    const reason = new Error("a newer edit");
+    controller.abort(reason);
+    expect(await settled).toBe(reason);
+    expect(await sleeping(marker)).toEqual([]);
+  });
+
+  it("takes as many ignored and copied paths as a large repository has", async () => {
+    const names = Array.from({ length: 400 }, (_, index) => `package-${index}.json`);
+    const rules = Array.from({ length: 3000 }, (_, index) => `/some/ignored/directory/number-${index}`);
+    const files = Object.fromEntries(names.map((name) => [name, name]));
+    await using scratch = await scratchBuild({
+      ...files,
+      ".dockerignore": rules.join("\n"),
+      Dockerfile: `FROM busybox:1\nCOPY ${names.join(" ")} /some/\nCOPY . /all\n`,
+    });
+    const { ref } = await scratch.build();
+    expect(await outputOf(ref, ["sh", "-c", "ls /some | wc -l; ls /all | wc -l"])).toBe("400\n401\n");
+  });
+
+  it("copies a link that leads to the context itself, and files older than 1970", async () => {
+    await using scratch = await scratchBuild({ Dockerfile: "FROM busybox:1\nCOPY self /self\n", a: "a" });
+    await symlink(".", join(scratch.directory, "self"));
+    await utimes(join(scratch.directory, "a"), -1_000_000, -1_000_000);
+    const { ref } = await scratch.build();
+    expect(await outputOf(ref, ["cat", "/self/a"])).toBe("a");
   });
 
   it("builds many at the same time", async () => {
@@ -199,7 +398,7 @@ LABEL own=yes
   it("finds the ids of base images in the engine", async () => {
     const ids = await externalBaseIds(
       "ARG T=1\nFROM busybox:$T\nCOPY --from=nosuch.invalid/x / /\n",
-      { args: {} },
+      { args: {}, contexts: {} },
       engine,
       { signal },
     );
@@ -209,12 +408,3 @@ LABEL own=yes
     });
   });
 });
-
-/** Processes on this machine that sleep for so long; needs the engine on it. */
-async function sleepers(seconds: string): Promise<string[]> {
-  const processes = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const lines = await Promise.all(
-    processes.map((id) => readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "")),
-  );
-  return lines.filter((line) => line.includes(`sleep\0${seconds}`) || line.includes(`sleep ${seconds}`));
-}

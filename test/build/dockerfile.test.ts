@@ -1,10 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dockerfileReferences, projectBases, rewriteBases } from "../../src/build/dockerfile.js";
+import {
+  type BaseOptions,
+  dockerfileReferences,
+  projectBases,
+  rewriteBases,
+} from "../../src/build/dockerfile.js";
 import { parseDockerfile } from "../../src/build/dockerfile-parse.js";
 
+const plain: BaseOptions = { args: {}, contexts: {} };
 const references = (text: string, args: Record<string, string> = {}, target?: string): string[] =>
-  dockerfileReferences(text, { args, ...(target === undefined ? {} : { target }) });
+  dockerfileReferences(text, { ...plain, args, ...(target === undefined ? {} : { target }) });
 
 describe("dockerfileReferences", () => {
   it("names what the last stage needs, also through other stages, and nothing of the rest", () => {
@@ -89,7 +95,7 @@ COPY --from=f:1 / /
       fc.property(fc.array(piece), (pieces) => {
         const text = pieces.join("");
         expect(Array.isArray(references(text))).toBe(true);
-        expect(rewriteBases(text, {}, {})).toBe(text);
+        expect(rewriteBases(text, plain, {})).toBe(text);
       }),
     );
   });
@@ -103,8 +109,37 @@ COPY --from=x / /
 COPY --from=tool / /
 `;
     const images = ["base", "registry:5000/app", "tool", "other", "x"];
-    expect(projectBases(text, {}, images)).toEqual(["base", "registry:5000/app", "tool"]);
-    expect(projectBases(text, {}, images, "x")).toEqual(["base"]);
+    expect(projectBases(text, plain, images)).toEqual(["base", "registry:5000/app", "tool"]);
+    expect(projectBases(text, { ...plain, target: "x" }, images)).toEqual(["base"]);
+  });
+});
+
+describe("named contexts", () => {
+  const image = (ref: string) => ({ kind: "address", address: `docker-image://${ref}` }) as const;
+  it("stand in for images, in whatever form these are named, and for stages", () => {
+    const text = `FROM golang AS build
+RUN make
+FROM runtime:latest
+COPY --from=build /a /a
+COPY --from=docker.io/library/assets / /assets
+`;
+    const contexts = {
+      build: image("tools"),
+      runtime: image("base:1"),
+      "assets:latest": { kind: "directory", path: "/assets" },
+    } as const;
+    expect(dockerfileReferences(text, { ...plain, contexts })).toEqual(["base:1", "tools"]);
+    expect(projectBases(text, { ...plain, contexts }, ["tools", "golang", "base", "runtime"])).toEqual([
+      "tools",
+      "base",
+    ]);
+    expect(
+      rewriteBases(
+        text,
+        { ...plain, contexts },
+        { runtime: "runtime:devloop-1", golang: "golang:devloop-2" },
+      ),
+    ).toBe(text.replace("FROM golang", "FROM golang:devloop-2"));
   });
 });
 
@@ -118,7 +153,7 @@ COPY --from=build /a /a
 COPY --from="tool:1" /b /b
 RUN --mount=type=bind,from=tool,target=/t echo base tool
 `;
-    const result = rewriteBases(text, {}, { base: "base:devloop-1", tool: "tool:devloop-2" });
+    const result = rewriteBases(text, plain, { base: "base:devloop-1", tool: "tool:devloop-2" });
     expect(result).toBe(`ARG BASE=base
 FROM base:devloop-1 AS build
 FROM --platform=linux/amd64 \\
@@ -131,7 +166,7 @@ RUN --mount=type=bind,from=tool:devloop-2,target=/t echo base tool
   });
   it("leaves a stage alone that has an image's name", () => {
     const text = "FROM node AS base\nFROM base\nCOPY --from=base / /\n";
-    expect(rewriteBases(text, {}, { base: "base:devloop-1" })).toBe(text);
+    expect(rewriteBases(text, plain, { base: "base:devloop-1" })).toBe(text);
   });
 });
 

@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { buildImage, type BuildOptions, type BuiltImage } from "../../src/build/build.js";
+import { buildImage, type BuildOptions, type BuildRequest, type BuiltImage } from "../../src/build/build.js";
 import { connectEngine } from "../../src/docker/connect.js";
 import { findEngine } from "../../src/docker/endpoint.js";
 import type { ImageSpec, TaskProgress } from "../../src/engine/model.js";
+import { imageSpec } from "../fakes/project.js";
 
 export const { engine, docker } = connectEngine(findEngine(process.env, { home: homedir() }));
 
@@ -26,7 +27,7 @@ export interface ScratchBuild extends AsyncDisposable {
   spec(fields?: Partial<ImageSpec>): ImageSpec;
   build(
     fields?: Partial<ImageSpec>,
-    options?: Partial<BuildOptions> & { bases?: Record<string, string> },
+    options?: Partial<BuildOptions & Omit<BuildRequest, "image">>,
   ): Promise<BuiltImage>;
 }
 
@@ -42,25 +43,23 @@ export async function scratchBuild(files: Readonly<Record<string, string>>): Pro
       await mkdir(dirname(join(directory, path)), { recursive: true });
       await writeFile(join(directory, path), text);
     },
-    spec: (fields = {}) => ({
-      name: "devloop-scratch",
-      context: directory,
-      dockerfile: join(directory, "Dockerfile"),
-      args: {},
-      labels: {},
-      extraHosts: [],
-      cacheFrom: [],
-      noCache: false,
-      pull: false,
-      ignore: [],
-      specHash: "test",
-      ...fields,
-    }),
-    async build(fields, { bases = {}, ...options } = {}) {
+    spec: (fields = {}) =>
+      imageSpec("devloop-scratch", {
+        context: directory,
+        dockerfile: { kind: "file", path: join(directory, "Dockerfile") },
+        ...fields,
+      }),
+    async build(fields, { bases = {}, secrets, agent, attest, ...options } = {}) {
       const image = await buildImage(
         docker,
         engine,
-        { image: scratch.spec(fields), bases },
+        {
+          image: scratch.spec(fields),
+          bases,
+          ...(secrets ? { secrets } : {}),
+          ...(attest ? { attest } : {}),
+          agent,
+        },
         {
           signal: AbortSignal.timeout(60_000),
           onProgress: (progress) => scratch.progress.push(progress),

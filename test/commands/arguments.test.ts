@@ -51,6 +51,16 @@ describe("parseCommandLine", () => {
     expect([options.flag("dry-run"), options.flag("volumes")]).toEqual([true, false]);
   });
 
+  it("takes an option's own values only, each time that it is given", () => {
+    expect(parsed("run --attest sbom --attest provenance-max").options.values("attest")).toEqual([
+      "sbom",
+      "provenance-max",
+    ]);
+    expect(refused("run --attest sbom --attest all").message).toBe(
+      "--attest takes sbom, provenance, provenance-max, not all",
+    );
+  });
+
   it("collects profiles; one with a dash before it is switched off", () => {
     expect(parsed("up -p ci --profile -local -p=x").options.values("profile")).toEqual([
       "ci",

@@ -51,7 +51,7 @@ describe("completion for other shells", () => {
 
   it("fish is told every command, and quotes are escaped", () => {
     const lines = completionScript("fish").split("\n");
-    expect(lines.filter((line) => line.includes("__fish_use_subcommand"))).toHaveLength(9);
+    expect(lines.filter((line) => line.includes("__fish_use_subcommand"))).toHaveLength(11);
     expect(lines.some((line) => line.includes("-l output -s o -r -f -a 'plain json'"))).toBe(true);
     for (const line of lines) expect((line.replaceAll("\\'", "").match(/'/g) ?? []).length % 2).toBe(0);
   });

@@ -87,6 +87,9 @@ images:
       PASS: (hidden)               # devloop.yaml:6, $DB_PASSWORD from .env
     labels: {}                     # default
     extraHosts: []                 # default
+    secrets: {}                    # default
+    ssh: []                        # default
+    contexts: {}                   # default
     cacheFrom: []                  # default
     noCache: false                 # default
     pull: false                    # default
@@ -101,6 +104,7 @@ deploy:
 forwards: []                       # default
 limits:
   builds: 3                        # devloop.yaml:14 profile ci, $BUILDS from .env
+keepImages: 3                      # default
 `,
     );
   });

@@ -25,9 +25,19 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
     ],
     [
       "keys of later releases",
-      yaml("images:\n  web:\n    secrets: []\n"),
-      'devloop.yaml:5:5 unknown key "secrets" in images.web',
-      "valid keys here: context, dockerfile, target, args, labels, network, extraHosts, platform, cacheFrom, noCache, pull, ignore",
+      yaml("images:\n  web:\n    sync: []\n"),
+      'devloop.yaml:5:5 unknown key "sync" in images.web',
+      "valid keys here: context, dockerfile, dockerfileInline, target, args, labels, network, extraHosts, secrets, ssh, contexts, platform, cacheFrom, noCache, pull, ignore",
+    ],
+    [
+      "two Dockerfiles",
+      yaml("images:\n  web:\n    dockerfile: a\n    dockerfileInline: FROM x\n"),
+      "devloop.yaml:5:5 images.web: has dockerfile and dockerfileInline; only one can stand",
+    ],
+    [
+      "a secret from nowhere",
+      yaml("images:\n  web:\n    secrets:\n      npm: {}\n"),
+      "devloop.yaml:6:12 images.web.secrets.npm: needs one of file or env",
     ],
     [
       "text for a number",
@@ -196,7 +206,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       "profile in a profile",
       yaml("profiles:\n  ci:\n    profiles: {}\n"),
       'devloop.yaml:5:5 unknown key "profiles" in profiles.ci',
-      "valid keys here: activation, cluster, images, deploy, forwards, limits",
+      "valid keys here: activation, cluster, images, deploy, forwards, limits, keepImages",
     ],
     [
       "activation by nothing",

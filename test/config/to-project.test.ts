@@ -11,6 +11,11 @@ describe("the project made of a configuration", () => {
 images:
   web:
   api: { context: services/api, dockerfile: ../shared/Dockerfile, target: dev, platform: linux/arm64 }
+  tools:
+    dockerfileInline: FROM base
+    secrets: { npm: { env: NPM_TOKEN }, rc: { file: etc/npmrc } }
+    ssh: [default, deploy=run/agent]
+    contexts: { base: "docker-image://busybox:1", assets: ../assets }
 deploy:
   - kustomize: ./k8s/overlays/dev/
   - kustomize: k8s/overlays/dev
@@ -24,6 +29,7 @@ forwards:
   - { service: web, remote: 8888, local: 9999, namespace: other }
   - { deployment: api, remote: http, local: 80, host: 0.0.0.0, strict: true }
 limits: { builds: 3 }
+keepImages: 0
 `),
     );
     const root = demo.directory;
@@ -32,14 +38,34 @@ limits: { builds: 3 }
       name: "demo",
       root,
       maxBuilds: 3,
+      keepImages: 0,
       images: [
-        { name: "web", context: root, dockerfile: join(root, "Dockerfile"), args: {}, noCache: false },
+        {
+          name: "web",
+          context: root,
+          dockerfile: { kind: "file", path: join(root, "Dockerfile") },
+          args: {},
+          noCache: false,
+        },
         {
           name: "api",
           context: join(root, "services/api"),
-          dockerfile: join(root, "services/shared/Dockerfile"),
+          dockerfile: { kind: "file", path: join(root, "services/shared/Dockerfile") },
           target: "dev",
           platform: "linux/arm64",
+        },
+        {
+          name: "tools",
+          dockerfile: { kind: "inline", text: "FROM base" },
+          secrets: {
+            npm: { kind: "env", name: "NPM_TOKEN" },
+            rc: { kind: "file", path: join(root, "etc/npmrc") },
+          },
+          ssh: { default: null, deploy: join(root, "run/agent") },
+          contexts: {
+            base: { kind: "address", address: "docker-image://busybox:1" },
+            assets: { kind: "directory", path: join(root, "../assets") },
+          },
         },
       ],
       deploys: [

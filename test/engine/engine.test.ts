@@ -286,6 +286,26 @@ describe("the loop", () => {
     expect(ids(calls)).toContain("build:web");
   });
 
+  it("what is tried again by itself belongs to the loop that it failed in", async () => {
+    const { store, begin, runAll, call, dispatch, events } = rig();
+    await begin();
+    await call("build:web").succeed();
+    await call("build:api").succeed();
+    await call("render:overlays/dev").succeed();
+    const failed = new DevloopError("NODE_UNREACHABLE", "node is paused");
+    await call("load:web").fail(failed);
+    await call("load:api").succeed();
+    for (let tries = 0; tries < 3; tries += 1) {
+      await dispatch({ type: "task.due", id: "load:web" });
+      await call("load:web").fail(failed);
+    }
+    expect(store.getSnapshot().loops).toHaveLength(1);
+    await dispatch({ type: "task.due", id: "load:web" });
+    await runAll();
+    expect(store.getSnapshot().tasks["load:web"]).not.toHaveProperty("retrying");
+    expect(events.filter(({ type }) => type === "task.failed")).toHaveLength(4);
+  });
+
   it("a bug in a task fails that task with code INTERNAL, and the loop goes on", async () => {
     const { begin, call, store, calls } = rig();
     await begin();
@@ -315,9 +335,27 @@ describe("the loop", () => {
     const { begin, dispatch, runAll, calls } = rig();
     await begin();
     await runAll();
-    const images = [imageSpec("web", { specHash: "other", args: { A: "1" } }), imageSpec("api")];
+    const images = [imageSpec("web", { specHash: "other", labels: { a: "1" } }), imageSpec("api")];
     await dispatch({ type: "config.loaded", files: [], project: sampleProject({ images }) });
     expect(ids(calls)).toEqual(["build:web"]);
+  });
+
+  it("an edit of what decides an image's bases waits for what is read of them", async () => {
+    const { begin, runAll, dispatch, started } = rig();
+    await begin();
+    await runAll();
+    const before = started.length;
+    const web = imageSpec("web", { target: "other", specHash: "spec-web-2" });
+    await dispatch({
+      type: "config.loaded",
+      project: sampleProject({ images: [web, imageSpec("api")] }),
+      files: [],
+    });
+    expect(started.slice(before)).toEqual([]);
+    await dispatch({ type: "sources.changed", changes: [imageChange("web", "r1", ["api"])] });
+    await runAll();
+    const build = started.slice(before).find(({ id }) => id === "build:web");
+    expect(build?.input).toMatchObject({ bases: { api: expect.any(String) as string } });
   });
 
   it("a deploy that leaves the config is pruned once the others have been applied", async () => {

@@ -4,10 +4,13 @@ export function imageSpec(name: string, changes: Partial<ImageSpec> = {}): Image
   return {
     name,
     context: `/project/${name}`,
-    dockerfile: `/project/${name}/Dockerfile`,
+    dockerfile: { kind: "file", path: `/project/${name}/Dockerfile` },
     args: {},
     labels: {},
     extraHosts: [],
+    secrets: {},
+    ssh: {},
+    contexts: {},
     cacheFrom: [],
     noCache: false,
     pull: false,
@@ -31,6 +34,7 @@ export function sampleProject(changes: Partial<Project> = {}): Project {
     deploys: [kustomizeDeploy("overlays/dev")],
     forwards: [],
     maxBuilds: 4,
+    keepImages: 3,
     ...changes,
   };
 }

@@ -1,7 +1,6 @@
 import type {
   BuildOutput,
   DeployOutput,
-  ImageSpec,
   LogLine,
   Project,
   State,
@@ -11,6 +10,7 @@ import type {
   WorkloadHealth,
   WorkloadState,
 } from "../../src/engine/model.js";
+import { imageSpec } from "./project.js";
 
 /** A fixed moment: 2026-01-02 03:04:05 UTC, ms since the epoch. */
 export const sampleTime = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -25,6 +25,7 @@ export const sampleProject: Project = {
   deploys: [{ id: overlay, kind: "kustomize", path: `/project/${overlay}`, specHash: "overlay-spec" }],
   forwards: [forwardSpec("monitor-agent", 8888), forwardSpec("monitor-test", 3000)],
   maxBuilds: 2,
+  keepImages: 3,
 };
 
 /**
@@ -199,22 +200,6 @@ export function sampleLogLine(name: string, text: string, overrides: Partial<Log
     time: sampleTime,
     text,
     ...overrides,
-  };
-}
-
-function imageSpec(name: string): ImageSpec {
-  return {
-    name,
-    context: `/project/services/${name}`,
-    dockerfile: `/project/services/${name}/Dockerfile`,
-    args: {},
-    labels: {},
-    extraHosts: [],
-    cacheFrom: [],
-    noCache: false,
-    pull: false,
-    ignore: [],
-    specHash: `${name}-spec`,
   };
 }
 

@@ -18,6 +18,9 @@ describe("protobuf", () => {
       }),
     );
   });
+  it("writes a negative number as all of its 64 bits", () => {
+    expect(writeFields([[1, -1n]]).toString("hex")).toBe("08ffffffffffffffffff01");
+  });
   it("reads fixed numbers and refuses a cut message", () => {
     const fixed = Buffer.from([0x0d, 1, 0, 0, 0, 0x11, 2, 0, 0, 0, 0, 0, 0, 0]);
     expect([...readFields(fixed)].map(({ number, value }) => [number, value])).toEqual([

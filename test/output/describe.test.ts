@@ -99,6 +99,15 @@ describe("describeEvent", () => {
     ]);
   });
 
+  it("tells what is tried again by itself once, as long as it fails in the same words", () => {
+    const { id, failure } = sampleEvents["task.failed"];
+    const attempt = { key: "k", attempt: 1, startedAt: 0, endedAt: 1, status: "failed", failure } as const;
+    const before = sampleState({ tasks: { [id]: { id, attempts: 1, retrying: attempt } } });
+    expect(lines(sampleEvents["task.failed"], { before })).toBeUndefined();
+    const other = { ...failure, message: "another thing" };
+    expect(lines({ ...sampleEvents["task.failed"], failure: other }, { before })).toHaveLength(4);
+  });
+
   it("tells the loss of a service once, not for every task that needs it", () => {
     const failure = { code: "ENGINE_UNREACHABLE", message: "the engine does not answer" } as const;
     const down = { status: "down", failure, since: sampleTime } as const;

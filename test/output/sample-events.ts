@@ -71,6 +71,7 @@ export const sampleEvents: { readonly [T in EventType]: Extract<Event, { type: T
   "trigger.requested": at({ type: "trigger.requested", image: "monitor-agent" }),
   "loop.paused": at({ type: "loop.paused" }),
   "loop.resumed": at({ type: "loop.resumed" }),
+  "images.removed": at({ type: "images.removed", builds: 2, bytes: 2_100_000, exact: false }),
   "watch.problem": at({ type: "watch.problem", failure }),
   "session.stopping": at({ type: "session.stopping", reason: "ctrl-c" }),
 };

@@ -17,6 +17,7 @@ import { appliedHash, objectKey, prepareItems, titleOf, type ApplyItem } from ".
 import { pruneEntries } from "./prune.js";
 import { isCrd } from "./resource-types.js";
 import { sendItem, type Sent } from "./send.js";
+import { splitDropped } from "./succession.js";
 import { appliedWorkload } from "./workloads.js";
 
 export interface ApplyRequest {
@@ -34,7 +35,7 @@ export interface ApplyRequest {
 
 /**
  * Makes the cluster's objects those of a deploy: sends what changed, step by step, and deletes what the deploy made
- * earlier and renders no more. The inventory names an object before it is created, so that an apply cut short at any
+ * earlier and renders no more; what a generator renamed goes one apply later. The inventory names an object before it is created, so that an apply cut short at any
  * point is completed by the next one. Throws APPLY_FAILED, APPLY_CONFLICT, TIMEOUT, CLUSTER_UNREACHABLE.
  */
 export async function applyDeploy(
@@ -78,9 +79,10 @@ export async function applyDeploy(
     }
   }
 
-  const { pruned, remaining, failures } = await prune(context, request, before.inventory, dropped);
+  const { leaving, staying } = splitDropped(dropped, [...ledger.values()]);
+  const { pruned, remaining, failures } = await prune(context, request, before.inventory, leaving);
   const kept = held.filter((entry) => !dropped.includes(entry));
-  await write([...ledger.values(), ...kept, ...remaining]);
+  await write([...ledger.values(), ...kept, ...staying, ...remaining]);
   if (failures.length > 0) {
     throw new DevloopError("APPLY_FAILED", failures[0] ?? "", { detail: failures.join("\n") });
   }

@@ -18,7 +18,7 @@ export interface InventoryEntry {
   readonly name: string;
   /** Empty from just before the object is created until its uid is known. */
   readonly uid: string;
-  /** Of what was applied; empty while that is not certain, `left` once the object is rendered no more but kept. */
+  /** Of what was applied; empty while that is not certain; `leftBehind` or `superseded` once it is rendered no more. */
   readonly hash: string;
 }
 
@@ -31,7 +31,10 @@ export interface Inventory {
   readonly deploys: ReadonlyMap<DeployId, readonly InventoryEntry[]>;
 }
 
+/** Marks an entry whose object is kept for good, such as a volume. */
 export const leftBehind = "left";
+/** Marks an entry whose successor was applied: it goes with the apply after that. */
+export const superseded = "superseded";
 
 /** Where a project keeps its inventory. */
 export interface InventoryPlace {

@@ -25,8 +25,8 @@ export interface Sent {
 /** What is sent instead of the whole image. */
 export interface Part {
   readonly archive: Readable;
-  /** `sending 1 new layer (743 B) to 1 node`. */
-  readonly message: string;
+  /** After so many bytes of it: `sending 1 new layer (743 B) to 1 node`. */
+  readonly message: (read: number) => string;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function sendArchive(
     onProgress({
       message: sent
         ? `unpacking in ${count(nodes.length, "node")}`
-        : (part?.message ?? `sending ${inUnits(read)}${whole} to ${count(nodes.length, "node")}`),
+        : (part?.message(read) ?? `sending ${inUnits(read)}${whole} to ${count(nodes.length, "node")}`),
       ...(part ? {} : { done: read, total: Math.max(read, info.size) }),
     });
   }, 100);

@@ -1,7 +1,7 @@
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import type { LocalRegistry } from "../providers/local-registry.js";
 import type { NodeRef } from "../providers/nodes.js";
-import type { LayerMemory } from "./delta.js";
+import type { LayerMemory } from "./known-layers.js";
 import type { ImageLoader } from "./loader.js";
 import { nodeLoader } from "./nodes.js";
 import { registryLoader } from "./registry.js";

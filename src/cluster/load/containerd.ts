@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { startDeadline } from "../../lib/deadline.js";
-import { DevloopError } from "../../lib/errors.js";
+import { DevloopError, errorText } from "../../lib/errors.js";
+import type { NodeRef } from "../providers/nodes.js";
 import type { LoadImage } from "./loader.js";
 
 /** What containerd lists in a node: image names, and the digest that each leads to. */
@@ -23,15 +24,19 @@ client() {
 list() { client images ls "name==$1" "name==$2"; }
 `;
 
+/** `snapshotter`: the one that the node's images are unpacked with; empty for containerd's own choice. */
+const findSnapshotter = `
+snapshotter=$(sed -n "s/^ *snapshotter *= *[\\"']\\([a-z0-9.-]*\\)[\\"'].*/\\1/p" \\
+  /etc/containerd/config.toml /var/lib/rancher/k3s/agent/etc/containerd/config.toml 2>/dev/null | head -n 1)
+`;
+
 /**
  * The import tells no platform unless the image is not the node's own: "--all-platforms" fails on an index whose other
  * platforms are not in the archive, which is what engines with the containerd image store write. No "--digests": the
  * names it makes keep every image for ever. The listing is repeated for a second until Kubernetes has taken notice of the
  * image (its entry is named like the id), so that a pod that starts at once finds it.
  */
-const importScript = `${prelude}
-snapshotter=$(sed -n "s/^ *snapshotter *= *[\\"']\\([a-z0-9.-]*\\)[\\"'].*/\\1/p" \\
-  /etc/containerd/config.toml /var/lib/rancher/k3s/agent/etc/containerd/config.toml 2>/dev/null | head -n 1)
+const importScript = `${prelude}${findSnapshotter}
 client images import \${snapshotter:+--snapshotter "$snapshotter"} \${3:+--platform "$3"} - >&2 || exit
 tries=0
 while listing=$(list "$1" "$2") || exit; do
@@ -59,14 +64,23 @@ export async function readListing(
   return parseListing(await ask(engine, node, argv, { signal }));
 }
 
-/** The digests of all that a node's content store holds. Throws NODE_UNREACHABLE. */
-export async function readContent(
+/** By node, the digests of all that its content store holds. Throws for a containerd that does not tell. */
+export async function readContents(
   engine: ContainerEngine,
-  node: string,
+  nodes: readonly NodeRef[],
   { signal }: { readonly signal: AbortSignal },
-): Promise<ReadonlySet<string>> {
+): Promise<readonly ReadonlySet<string>[]> {
   const argv = ["sh", "-c", `${prelude}client content ls -q`];
-  return new Set((await ask(engine, node, argv, { signal })).split("\n").map((line) => line.trim()));
+  return await Promise.all(
+    nodes.map(async ({ name }) => {
+      const text = await ask(engine, name, argv, { signal }).catch((error: unknown) => {
+        signal.throwIfAborted();
+        // Not NODE_UNREACHABLE: it has answered a moment ago, and a whole load asks it nothing of the kind.
+        throw new Error(`node ${name} does not tell what it has: ${errorText(error)}`, { cause: error });
+      });
+      return new Set(text.split("\n").map((line) => line.trim()));
+    }),
+  );
 }
 
 /**
@@ -88,6 +102,21 @@ export async function importArchive(
     isDown(words) ? "NODE_UNREACHABLE" : "LOAD_FAILED",
     words || `exit code ${exitCode}`,
   );
+}
+
+/**
+ * Runs a script in a node's shell and returns what it prints. `client` is containerd's own client there, on Kubernetes'
+ * images, and `snapshotter` what they are unpacked with. Throws NODE_UNREACHABLE.
+ */
+export async function runInNode(
+  engine: ContainerEngine,
+  node: string,
+  script: string,
+  { args = [], signal }: { readonly args?: readonly string[]; readonly signal: AbortSignal },
+): Promise<string> {
+  return await ask(engine, node, ["sh", "-c", `${prelude}${findSnapshotter}${script}`, "sh", ...args], {
+    signal,
+  });
 }
 
 /** All digests that stand for what a name leads to: its target's, and the manifests' and configs' below it. */

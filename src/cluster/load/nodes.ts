@@ -4,7 +4,8 @@ import { DevloopError, errorText } from "../../lib/errors.js";
 import { containerdName, readDigests, readListing, type Listing } from "./containerd.js";
 import { sendArchive } from "./archive.js";
 import { nodeFailure } from "./failure.js";
-import { deltaSender, type LayerMemory } from "./delta.js";
+import { deltaSender } from "./delta.js";
+import type { LayerMemory } from "./known-layers.js";
 import type { ImageLoader, LoadImage, LoadOptions } from "./loader.js";
 import type { NodeRef } from "../providers/nodes.js";
 
@@ -42,6 +43,7 @@ export function nodeLoader(
       return sent?.bytes;
     } catch (error) {
       options.signal.throwIfAborted();
+      if (isLost(error)) throw error;
       options.onNote(`${image.ref} is sent whole, not only its new layers: ${errorText(error)}`);
       return undefined;
     }
@@ -104,6 +106,14 @@ async function verify(
       detail: [`expected ${image.imageId}`, ...lines].join("\n"),
       hint: "save again, or press r to build it anew",
     },
+  );
+}
+
+/** What went wrong would go wrong with the whole image too. */
+function isLost(error: unknown): boolean {
+  return (
+    error instanceof DevloopError &&
+    (error.code === "NODE_UNREACHABLE" || error.code === "ENGINE_UNREACHABLE")
   );
 }
 

@@ -1,53 +1,67 @@
-import { createHash, type Hash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Writable } from "node:stream";
-import { finished } from "node:stream/promises";
-import { createGunzip, type Gunzip } from "node:zlib";
+import { errorText } from "../../lib/errors.js";
+import { sha256 } from "../../lib/sha256.js";
 
-/** The port that is tried first: engines remember for each layer where it was pushed to, and few names are enough. */
-const preferredPort = 28_765;
-/** How large a blob that is not compressed (a config) or a manifest may be, in bytes. */
-const documentBytes = 4 << 20;
+/**
+ * The ports that are tried first, before any other one: engines remember for each layer where it was pushed to, and few
+ * names are enough. Two devloops at once take two of them.
+ */
+const preferredPorts = [28_765, 28_766, 28_767, 28_768];
+/** How large a manifest may be, in bytes: as much as registries take. */
+const manifestBytes = 4 << 20;
 
-/** A layer that an engine pushed. */
-export interface PushedLayer {
-  /** The digest of the gzip stream that travelled. */
-  readonly compressed: string;
-  /** The digest of what is in it: the layer's diff id. */
+/** What takes the pushes to a path. */
+export interface PushTarget {
+  /** Whether a blob need not travel, by the digest that it travels by. */
+  has(digest: string): boolean;
+  /** Begins a blob. */
+  begin(): Upload;
+  /** A manifest or an index, as it came. */
+  manifest(manifest: PushedManifest): void;
+}
+
+/** A blob on its way in. */
+export interface Upload {
+  /** How many bytes came so far. */
+  readonly taken: number;
+  /**
+   * The next piece. `digest` and `size` (in bytes) are of the whole blob and known where it comes in one piece, as containerd
+   * pushes it. Throws for what is not taken.
+   */
+  take(
+    piece: AsyncIterable<Buffer>,
+    blob: { readonly digest?: string; readonly size?: number },
+  ): Promise<void>;
+  /** All came: its digest, which is computed and not believed. Throws for what cannot be kept. */
+  end(): Promise<string>;
+  /** Keeps it, once its digest is what was said. */
+  keep(): void;
+  drop(): void;
+}
+
+export interface PushedManifest {
   readonly digest: string;
-  /** Of what is in it, in bytes. */
-  readonly size: number;
+  readonly mediaType: string;
+  readonly content: Buffer;
 }
 
-/** What is done with one push. */
-export interface PushRules {
-  /** Whether a blob need not travel, by the digest of its gzip stream. */
-  readonly has: (compressed: string) => boolean;
-  /** Whether a layer's bytes are kept, by its diff id. */
-  readonly wants: (digest: string) => boolean;
-  /** How much is held in memory, in bytes; 0 reads the layers and keeps nothing. */
-  readonly keepBytes: number;
-  /** More than that came: no more is kept, and what comes is not taken. */
-  readonly onFull: () => void;
-}
-
-/** One push as it comes in. Disposing ends it and lets go of the bytes. */
-export interface PushReceiver extends Disposable {
+/** One push as it comes in. Disposing ends it. */
+export interface Reception extends Disposable {
   /** What the image is to be called to come here, without a tag: `127.0.0.1:28765/devloop/load`. */
   readonly repository: string;
-  readonly layers: readonly PushedLayer[];
-  /** The bytes of a layer that was wanted, by its diff id. */
-  layer(digest: string): readonly Buffer[] | undefined;
-  /** A blob that was not compressed, by its digest: the image's config. */
-  document(digest: string): Buffer | undefined;
 }
 
 /** A registry that an engine can push to, and nothing else: what is pushed is read in passing. */
 export interface PushEndpoint extends Disposable {
-  /** Takes the next push to this path; one at a time for each. */
-  receive(path: string, rules: PushRules): PushReceiver;
+  /**
+   * Takes the next push to this path; one at a time for each. `onFailure` is told of a blob or a manifest that was refused
+   * or broke off: the engine would try it again for a minute.
+   */
+  receive(path: string, target: PushTarget, onFailure: (error: unknown) => void): Reception;
+  /** Whether anything was ever asked here: an engine in a virtual machine means its own loopback interface. */
+  readonly wasReached: boolean;
 }
 
 /**
@@ -57,182 +71,74 @@ export interface PushEndpoint extends Disposable {
  * waste its own time. Throws when no port is free.
  */
 export async function openPushEndpoint(): Promise<PushEndpoint> {
-  const receivers = new Map<string, Receiver>();
-  const server = createServer((request, response) => {
-    answer(receivers, request, response).catch(() => response.destroy());
+  const pushes = new Map<string, Push>();
+  let wasReached = false;
+  // Counted over all pushes: what is left of one that is over must not get into the next.
+  let begun = 0;
+  const nextId = (): string => {
+    begun += 1;
+    return String(begun);
+  };
+  // A request is one layer, which may take longer than Node's five minutes; whoever began the push limits it.
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    wasReached = true;
+    answer(pushes, request, response).catch(() => response.destroy());
   });
   server.on("connection", (socket) => socket.unref());
-  await listen(server, preferredPort).catch(() => listen(server, 0));
+  await listen(server);
   server.unref();
   const { port } = server.address() as AddressInfo;
   return {
-    receive(path, rules) {
-      const receiver = new Receiver(`127.0.0.1:${port}/${path}`, rules, () => {
-        if (receivers.get(path) === receiver) receivers.delete(path);
-      });
-      receivers.set(path, receiver);
-      return receiver;
+    receive(path, target, onFailure) {
+      const push: Push = { target, onFailure, uploads: new Map(), nextId };
+      pushes.set(path, push);
+      return {
+        repository: `127.0.0.1:${port}/${path}`,
+        [Symbol.dispose]() {
+          if (pushes.get(path) === push) pushes.delete(path);
+          for (const upload of push.uploads.values()) upload.drop();
+          push.uploads.clear();
+        },
+      };
+    },
+    get wasReached() {
+      return wasReached;
     },
     [Symbol.dispose]() {
-      receivers.clear();
+      pushes.clear();
       server.close();
       server.closeAllConnections();
     },
   };
 }
 
-async function listen(server: Server, port: number): Promise<void> {
+interface Push {
+  readonly target: PushTarget;
+  readonly onFailure: (error: unknown) => void;
+  readonly uploads: Map<string, Upload>;
+  readonly nextId: () => string;
+}
+
+async function listen(server: Server): Promise<void> {
+  for (const port of preferredPorts) {
+    try {
+      await listenAt(server, port);
+      return;
+    } catch {
+      // Another devloop's, or whoever's.
+    }
+  }
+  await listenAt(server, 0);
+}
+
+async function listenAt(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
 }
 
-class Receiver implements PushReceiver {
-  readonly layers: PushedLayer[] = [];
-  readonly uploads = new Map<string, Upload>();
-  readonly #documents = new Map<string, Buffer>();
-  readonly #kept = new Map<string, readonly Buffer[]>();
-  #held = 0;
-  #full = false;
-  #begun = 0;
-
-  constructor(
-    readonly repository: string,
-    readonly rules: PushRules,
-    private readonly onDispose: () => void,
-  ) {}
-
-  layer(digest: string): readonly Buffer[] | undefined {
-    return this.#kept.get(digest);
-  }
-  document(digest: string): Buffer | undefined {
-    return this.#documents.get(digest);
-  }
-  has(digest: string): boolean {
-    return (
-      this.rules.has(digest) ||
-      this.#documents.has(digest) ||
-      this.layers.some(({ compressed }) => compressed === digest)
-    );
-  }
-  /** Whether so many bytes more may be kept. */
-  reserve(bytes: number): boolean {
-    if (this.rules.keepBytes === 0) return false;
-    this.#held += bytes;
-    if (this.#held <= this.rules.keepBytes) return true;
-    if (!this.#full) this.rules.onFull();
-    this.#full = true;
-    return false;
-  }
-  get full(): boolean {
-    return this.#full;
-  }
-  begin(): string {
-    this.#begun += 1;
-    const id = String(this.#begun);
-    this.uploads.set(id, new Upload(this));
-    return id;
-  }
-  /** Takes over an upload that is complete. */
-  add(id: string, upload: Upload, { compressed, digest }: Digests): void {
-    this.uploads.delete(id);
-    if (!upload.packed) {
-      this.#documents.set(compressed, Buffer.concat(upload.chunks));
-      return;
-    }
-    this.layers.push({ compressed, digest, size: upload.size });
-    if (this.rules.wants(digest)) this.#kept.set(digest, upload.chunks);
-    else this.#held -= upload.held;
-  }
-  [Symbol.dispose](): void {
-    this.onDispose();
-    for (const upload of this.uploads.values()) upload.unpack?.destroy();
-    this.uploads.clear();
-    this.#kept.clear();
-    this.#documents.clear();
-  }
-}
-
-interface Digests {
-  readonly compressed: string;
-  readonly digest: string;
-}
-
-/** A blob on its way in: hashed as it comes and, when it is a gzip stream, as it is unpacked. */
-class Upload {
-  readonly received = createHash("sha256");
-  readonly raw: Hash = createHash("sha256");
-  readonly chunks: Buffer[] = [];
-  unpack: Gunzip | undefined;
-  /** Bytes that came, and bytes that came out. */
-  taken = 0;
-  size = 0;
-  held = 0;
-
-  constructor(private readonly receiver: Receiver) {}
-
-  get packed(): boolean {
-    return this.unpack !== undefined;
-  }
-
-  /** Throws for a stream that cannot be unpacked, or is too much. */
-  async take(source: AsyncIterable<Buffer>): Promise<void> {
-    for await (const chunk of source) {
-      if (this.receiver.full) throw new Error("more than is kept");
-      // No JSON begins with gzip's first byte.
-      if (this.taken === 0 && chunk[0] === 0x1f) this.unpack = this.#unpacker();
-      this.taken += chunk.length;
-      this.received.update(chunk);
-      if (!this.unpack) {
-        if (this.taken > documentBytes) throw new Error("neither a layer in gzip nor a config");
-        this.chunks.push(chunk);
-      } else if (!this.unpack.write(chunk)) {
-        await drained(this.unpack);
-        if (this.unpack.destroyed) throw new Error("not a gzip stream");
-      }
-    }
-  }
-
-  /** The digests of what came and of what was in it. */
-  async end(): Promise<Digests> {
-    if (this.unpack) {
-      this.unpack.end();
-      await finished(this.unpack);
-    }
-    return {
-      compressed: `sha256:${this.received.digest("hex")}`,
-      digest: `sha256:${this.raw.digest("hex")}`,
-    };
-  }
-
-  #unpacker(): Gunzip {
-    const unpack = createGunzip({ chunkSize: 1 << 16 });
-    unpack.on("data", (chunk: Buffer) => {
-      this.raw.update(chunk);
-      this.size += chunk.length;
-      if (!this.receiver.reserve(chunk.length)) return;
-      this.held += chunk.length;
-      this.chunks.push(chunk);
-    });
-    // Told by `take` and `end`, which find it destroyed.
-    unpack.on("error", () => undefined);
-    return unpack;
-  }
-}
-
-/** Resolves when the stream takes more, or is gone. */
-async function drained(stream: Writable): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off("drain", done).off("close", done);
-      resolve();
-    };
-    stream.on("drain", done).on("close", done);
-  });
-}
-
 /** Routes one request. Paths are `/v2/`, `/v2/<path>/blobs/…` and `/v2/<path>/manifests/…`. */
 async function answer(
-  receivers: ReadonlyMap<string, Receiver>,
+  pushes: ReadonlyMap<string, Push>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -244,22 +150,22 @@ async function answer(
   }
   const [, path = "", kind = "", rest = ""] =
     /^\/v2\/(.+)\/(blobs|manifests)\/(.*)$/.exec(url.pathname) ?? [];
-  const receiver = receivers.get(path);
-  if (!receiver) {
+  const push = pushes.get(path);
+  if (!push) {
     refuseBody(request);
     send(response, 404);
-  } else if (kind === "manifests") await manifest(request, response);
-  else if (rest.startsWith("uploads/")) await upload(receiver, url, request, response);
+  } else if (kind === "manifests") await manifest(push, request, response);
+  else if (rest.startsWith("uploads/")) await upload(push, url, request, response);
   else {
     refuseBody(request);
-    const there = request.method === "HEAD" && receiver.has(rest);
-    // Nothing reads the length: the manifest that the engine makes of it is not used.
+    const there = request.method === "HEAD" && push.target.has(rest);
+    // Nothing reads the length: a manifest's layers have theirs from the engine.
     send(response, there ? 200 : 404, there ? { "Content-Length": "1", "Docker-Content-Digest": rest } : {});
   }
 }
 
 async function upload(
-  receiver: Receiver,
+  push: Push,
   url: URL,
   request: IncomingMessage,
   response: ServerResponse,
@@ -267,69 +173,103 @@ async function upload(
   const base = url.pathname.slice(0, url.pathname.lastIndexOf("/"));
   if (request.method === "POST") {
     refuseBody(request);
-    const id = receiver.begin();
+    const id = push.nextId();
+    push.uploads.set(id, push.target.begin());
     send(response, 202, { Location: `${base}/${id}`, "Docker-Upload-Uuid": id, Range: "0-0" });
     return;
   }
   const id = url.pathname.slice(base.length + 1);
-  const one = receiver.uploads.get(id);
+  const one = push.uploads.get(id);
   if (!one || (request.method !== "PATCH" && request.method !== "PUT")) {
     refuseBody(request);
     send(response, 404);
     return;
   }
   try {
-    await one.take(request as AsyncIterable<Buffer>);
+    const said = url.searchParams.get("digest");
+    await one.take(request as AsyncIterable<Buffer>, wholeBlob(request, said));
     if (request.method === "PATCH") {
       const range = `0-${Math.max(one.taken - 1, 0)}`;
       send(response, 202, { Location: url.pathname, "Docker-Upload-Uuid": id, Range: range });
       return;
     }
-    const digests = await one.end();
-    const { compressed } = digests;
-    if (url.searchParams.get("digest") !== compressed) throw new Error("another digest than was said");
-    receiver.add(id, one, digests);
-    const blob = `${url.pathname.slice(0, url.pathname.indexOf("/uploads/"))}/${compressed}`;
-    send(response, 201, { Location: blob, "Docker-Content-Digest": compressed });
+    const digest = await one.end();
+    if (said !== digest) throw new Error("another digest than was said");
+    one.keep();
+    push.uploads.delete(id);
+    const blob = `${url.pathname.slice(0, url.pathname.indexOf("/uploads/"))}/${digest}`;
+    send(response, 201, { Location: blob, "Docker-Content-Digest": digest });
   } catch (error) {
-    one.unpack?.destroy();
-    refuseBody(request);
-    send(response, 400, {}, error instanceof Error ? error.message : "not understood");
+    push.uploads.delete(id);
+    one.drop();
+    refuse(push, error, "BLOB_UPLOAD_INVALID", request, response);
   }
 }
 
-/** The manifest is taken and forgotten: the nodes get one that names the layers as they are uncompressed. */
-async function manifest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** What is known of a blob that a request carries as a whole. */
+function wholeBlob(
+  { method, headers }: IncomingMessage,
+  digest: string | null,
+): { readonly digest?: string; readonly size?: number } {
+  const length = headers["content-length"];
+  if (method !== "PUT" || digest === null || length === undefined) return {};
+  return { digest, size: Number(length) };
+}
+
+async function manifest(push: Push, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== "PUT") {
     refuseBody(request);
     send(response, 404);
     return;
   }
-  const hash = createHash("sha256");
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > documentBytes) throw new Error("too large for a manifest");
-    hash.update(chunk);
+  try {
+    const content = await readManifest(request);
+    const digest = sha256(content);
+    push.target.manifest({ digest, mediaType: request.headers["content-type"] ?? "", content });
+    send(response, 201, { Location: request.url ?? "/", "Docker-Content-Digest": digest });
+  } catch (error) {
+    refuse(push, error, "MANIFEST_INVALID", request, response);
   }
-  const digest = `sha256:${hash.digest("hex")}`;
-  send(response, 201, { Location: request.url ?? "/", "Docker-Content-Digest": digest });
+}
+
+async function readManifest(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // Left early it stays open, so that what is wrong with it can be answered.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > manifestBytes) throw new Error("too large for a manifest");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Tells the push and the engine why a blob or a manifest is not taken, in the specification's words for an error. */
+function refuse(
+  push: Push,
+  error: unknown,
+  code: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  // Node's word for a body that ends early says nothing to anyone: "aborted".
+  const cut = (error as NodeJS.ErrnoException).code === "ECONNRESET";
+  push.onFailure(cut ? new Error("the engine's push broke off", { cause: error }) : error);
+  refuseBody(request);
+  send(response, 400, {}, JSON.stringify({ errors: [{ code, message: errorText(error) }] }));
 }
 
 function refuseBody(request: IncomingMessage): void {
   request.resume();
 }
 
-/** Errors have the body that the specification gives them. */
 function send(
   response: ServerResponse,
   status: number,
   headers: Readonly<Record<string, string>> = {},
-  message?: string,
+  body = "",
 ): void {
   if (response.destroyed) return;
   response.writeHead(status, headers);
-  response.end(
-    message === undefined ? "" : JSON.stringify({ errors: [{ code: "BLOB_UPLOAD_INVALID", message }] }),
-  );
+  response.end(body);
 }

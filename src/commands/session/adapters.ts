@@ -3,7 +3,9 @@ import type Dockerode from "dockerode";
 import type { Kube } from "../../cluster/kube.js";
 import { imageLoader } from "../../cluster/load/choose.js";
 import type { ImageLoader } from "../../cluster/load/loader.js";
-import type { LayerMemory } from "../../cluster/load/delta.js";
+import type { LayerMemory } from "../../cluster/load/known-layers.js";
+import type { LocalRegistry } from "../../cluster/providers/local-registry.js";
+import type { NodeRef } from "../../cluster/providers/nodes.js";
 import { resolveCluster, type ResolvedCluster } from "../../cluster/providers/resolve.js";
 import { connectEngine } from "../../docker/connect.js";
 import { dockerCredentials } from "../../docker/credentials.js";
@@ -30,6 +32,9 @@ export interface ClusterAdapter {
   readonly kube: Kube;
   readonly cluster: ClusterState;
   readonly loader: ImageLoader;
+  /** Its node containers; empty for a cluster that is not kind's or k3d's. */
+  readonly nodes: readonly NodeRef[];
+  readonly registry?: LocalRegistry;
 }
 export async function openCluster(
   spec: ClusterSpec,
@@ -43,5 +48,7 @@ export async function openCluster(
   },
 ): Promise<ClusterAdapter> {
   const { kube, cluster, ...rest }: ResolvedCluster = await resolveCluster(spec, options);
-  return { kube, cluster, loader: imageLoader(options.engine, rest, options.layers) };
+  const { nodes, registry } = rest;
+  const loader = imageLoader(options.engine, rest, options.layers);
+  return { kube, cluster, loader, nodes, ...(registry ? { registry } : {}) };
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Environment } from "./adapters.js";
-import { statePath, writeState } from "./state-file.js";
+import { stateFiles, statePath, writeState } from "./state-file.js";
 
 const entry = z.object({
   key: z.string(),
@@ -53,6 +53,21 @@ export function rememberedBuilds(root: string, env: Environment): RememberedBuil
       await writing;
     },
   };
+}
+
+/**
+ * The references of the newest builds of every project on this machine, with the project's name: what gc must leave, since
+ * projects may have images of the same name, and a build of long ago may be in use again.
+ */
+export async function newestBuilds(keep: number, env: Environment): Promise<ReadonlyMap<string, string>> {
+  const projects = await stateFiles("builds.json", env);
+  const found = await Promise.all(
+    projects.map(async ({ project, path }) => {
+      const builds = Object.values(await read(path)).flatMap((known) => known.slice(0, keep));
+      return builds.map(({ ref }) => [ref, `among the newest of ${project}`] as const);
+    }),
+  );
+  return new Map(found.flat());
 }
 
 /** Names a build by its inputs: the task's key, which leaves the platform to the cluster, and that platform. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import type { LayerMemory } from "../../cluster/load/delta.js";
+import type { LayerMemory } from "../../cluster/load/known-layers.js";
 import type { Environment } from "./adapters.js";
 import { statePath, writeState } from "./state-file.js";
 

@@ -1,6 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { externalBaseIds } from "../../build/base-ids.js";
 import { buildImage } from "../../build/build.js";
+import type { Attestation } from "../../build/frontend-attributes.js";
+import { readDockerfile } from "../../build/read-dockerfile.js";
+import { readSecrets } from "../../build/read-secrets.js";
 import { applyDeploy } from "../../cluster/apply/apply.js";
 import { pruneDeploys } from "../../cluster/apply/prune.js";
 import { openResourceTypes } from "../../cluster/apply/resource-types.js";
@@ -26,7 +28,11 @@ export interface TaskAdapters {
   readonly cluster: () => ClusterAdapter;
   readonly manifests: ManifestStore;
   readonly remembered: RememberedBuilds;
-  /** Secret values that a render brought in: hidden wherever text is shown. */
+  /** What the images are to carry, as BuildKit makes it. */
+  readonly attest: readonly Attestation[];
+  /** A variable's value: of the environment, else of `.env`. */
+  readonly variable: (name: string) => string | undefined;
+  /** Secret values that a render or a build brought in: hidden wherever text is shown. */
   readonly onSecrets: (values: readonly string[]) => void;
 }
 
@@ -61,18 +67,21 @@ export function taskRunner(adapters: TaskAdapters): RunTask {
 type Input<K extends TaskInput["kind"]> = Extract<TaskInput, { kind: K }>;
 
 async function build(
-  { engine: { engine, docker, credentials }, cluster, remembered }: TaskAdapters,
+  { engine: { engine, docker, credentials }, cluster, remembered, variable, attest, onSecrets }: TaskAdapters,
   task: Task,
   { image, bases }: Input<"build">,
   context: TaskContext,
 ): Promise<BuildOutput> {
   const platform = image.platform ?? cluster().cluster.platform;
   const key = buildKey(task.key, platform);
-  const memorable = !image.noCache && !image.pull;
+  const memorable = !image.noCache && !image.pull && attest.length === 0;
   const outside = (): Promise<Record<string, string>> => baseIds(image, engine, context.signal);
   if (memorable) {
     const before = await remembered.find(image.name, key);
     if (before && (await isCurrent(before, engine, outside, context.signal))) {
+      // It counts as newly used, in the engine and in the memory: of the builds of an image the oldest go.
+      await engine.tagImage(before.imageId, before.ref, { signal: context.signal });
+      await remembered.add(image.name, before);
       return {
         kind: "build",
         imageId: before.imageId,
@@ -83,11 +92,22 @@ async function build(
       };
     }
   }
-  const built = await buildImage(docker, engine, { image, bases, platform }, { ...context, credentials });
+  const secrets = await readSecrets(image, { variable, signal: context.signal });
+  onSecrets([...secrets.values()].flatMap((value) => secretParts(value.toString("utf8"))));
+  const request = { image, bases, platform, secrets, attest, agent: variable("SSH_AUTH_SOCK") };
+  const built = await buildImage(docker, engine, request, { ...context, credentials });
   if (memorable) {
     await remembered.add(image.name, { key, imageId: built.imageId, ref: built.ref, bases: await outside() });
   }
   return { kind: "build", remembered: false, ...built };
+}
+
+/** A file of secrets is hidden by its values too: what stands behind the = or : of a line, addresses left out. */
+function secretParts(text: string): readonly string[] {
+  const values = text
+    .split(/\r?\n/)
+    .flatMap((line) => /(?:=|:\s)\s*["']?([^"'\s]{8,})/.exec(line)?.[1] ?? []);
+  return [text, ...values.filter((value) => !/^https?:\/\/[^@]*$/.test(value))];
 }
 
 /** The engine still has the image under its name, and what it was built FROM is what stands there today. */
@@ -108,14 +128,11 @@ async function isCurrent(
 
 /** The ids of the Dockerfile's base images from outside the project; those that the engine does not have are left out. */
 async function baseIds(
-  { dockerfile, args, target }: Input<"build">["image"],
+  image: Input<"build">["image"],
   engine: EngineAdapter["engine"],
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const text = await readFile(dockerfile, { encoding: "utf8", signal });
-  const ids = await externalBaseIds(text, { args, ...(target === undefined ? {} : { target }) }, engine, {
-    signal,
-  });
+  const ids = await externalBaseIds(await readDockerfile(image, { signal }), image, engine, { signal });
   return Object.fromEntries(
     Object.entries(ids).flatMap(([ref, id]) => (id === undefined ? [] : [[ref, id]])),
   );

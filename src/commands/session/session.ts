@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Attestation } from "../../build/frontend-attributes.js";
 import { checkPaths } from "../../config/check-paths.js";
 import { looksSecret } from "../../config/secret.js";
 import { loadConfig, type LoadedConfig } from "../../config/load.js";
@@ -17,10 +18,12 @@ import {
   type EngineAdapter,
   type Environment,
 } from "./adapters.js";
+import { keepImages, type ImageKeeper } from "./image-keeper.js";
 import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
-import { rememberedBuilds } from "./remembered-builds.js";
+import { redacted } from "./redacted.js";
+import { newestBuilds, rememberedBuilds } from "./remembered-builds.js";
 import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
 import { superviseServices } from "./services.js";
@@ -67,6 +70,8 @@ export async function currentContext(env: Environment): Promise<string | undefin
 export interface SessionOptions extends ProjectOptions {
   /** Goes on after the first round: watches files and config, and keeps local ports bound. */
   readonly watch: boolean;
+  /** What the images are to carry, as BuildKit makes it. */
+  readonly attest?: readonly Attestation[];
 }
 
 /** The loop's parts before anything runs: an output can be attached, and then it is begun. */
@@ -79,6 +84,8 @@ export interface Session {
    * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
    */
   begin(options: { readonly onNote: (message: string) => void }): Promise<void>;
+  /** Removes old builds now instead of when the loop rests. Never throws. */
+  tidy(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Ends everything that was begun, in order: tasks, forwards, watches. `reason`, in words. */
   end(reason: string): Promise<void>;
 }
@@ -95,6 +102,8 @@ export function openSession(
   const logs = createLogFeed(redactor);
   const manifests = createManifestStore();
   const closers: (() => Promise<void>)[] = [];
+  let variable = loaded.variable;
+  let keeper: ImageKeeper | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
 
@@ -148,19 +157,25 @@ export function openSession(
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
-    const running: Engine = startEngine(
-      store,
-      taskRunner({
-        project: project.name,
-        engine,
-        cluster: () => cluster,
-        manifests,
-        remembered: rememberedBuilds(project.root, env),
-        onSecrets: (values) => {
-          redactor.add(values);
-        },
-      }),
-    );
+    const run = taskRunner({
+      project: project.name,
+      engine,
+      cluster: () => cluster,
+      manifests,
+      remembered: rememberedBuilds(project.root, env),
+      variable: (name) => variable(name),
+      attest: options.attest ?? [],
+      onSecrets: (values) => {
+        redactor.add(values);
+      },
+    });
+    keeper = keepImages(store, {
+      engine: engine.engine,
+      cluster,
+      newest: (keep) => newestBuilds(keep, env),
+    });
+    closers.push(() => Promise.resolve(keeper?.[Symbol.asyncDispose]()));
+    const running: Engine = startEngine(store, redacted(keeper.guard(run), redactor.redact));
     closers.push(() => running.stop());
   }
 
@@ -190,6 +205,7 @@ export function openSession(
         const next = await loadProject(options);
         checkUnchanged(project, next.project);
         redactor.add(secretArgs(next.project));
+        variable = next.loaded.variable;
         store.dispatch({ type: "config.loaded", project: next.project, files: [next.loaded.file] });
         await sources.setProject(next.project, next.loaded.files);
       } catch (error) {
@@ -203,6 +219,7 @@ export function openSession(
     logs,
     redactor,
     begin,
+    tidy: (options) => keeper?.tidy(options) ?? Promise.resolve(),
     async end(reason) {
       store.dispatch({ type: "session.stopping", reason });
       for (const close of closers.reverse()) await close();

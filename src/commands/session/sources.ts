@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { relative, sep } from "node:path";
 import { projectBases } from "../../build/dockerfile.js";
+import { readDockerfile } from "../../build/read-dockerfile.js";
 import { renderInputs, type RenderInputs } from "../../cluster/render/inputs.js";
 import type { DeployId, ImageSpec, Project, SourceChange } from "../../engine/model.js";
 import type { Failure } from "../../lib/errors.js";
@@ -31,6 +31,8 @@ export async function watchSources({
 }: SourcesOptions): Promise<Sources> {
   let current: { readonly project: Project; readonly configFiles: readonly string[] } | undefined;
   const inputs = new Map<DeployId, RenderInputs>();
+  /** The newest report of each image's files. */
+  const reported = new Map<string, ScopeChange>();
   let handled = Promise.resolve();
 
   const watcher = await watchProject({
@@ -49,10 +51,22 @@ export async function watchSources({
     // A kustomization that was edited may read other files now: they are part of its content.
     const outdated = await findNewInputs(project, changes);
     const known = changes.filter(({ id }) => id !== configScope && !outdated.has(id));
+    for (const change of known) reported.set(change.id, change);
     const reports = await Promise.all(known.map((change) => toSourceChange(project, change)));
     const found = reports.filter((report) => report !== undefined);
     if (found.length > 0) onChange(found);
     if (outdated.size > 0) await watcher.setScopes(scopesOf(project, current.configFiles, inputs));
+  }
+
+  /** Another target, argument or context may build on other images, without any file having changed. */
+  async function tellBases(before: Project | undefined, project: Project): Promise<void> {
+    const changes = project.images.flatMap(({ name, specHash }) => {
+      const old = before?.images.find((image) => image.name === name);
+      const report = reported.get(imageScope(name));
+      return old && report && old.specHash !== specHash ? [{ ...report, changed: [] }] : [];
+    });
+    const found = await Promise.all(changes.map((change) => toSourceChange(project, change)));
+    if (found.length > 0) onChange(found.filter((report) => report !== undefined));
   }
 
   async function findNewInputs(
@@ -71,10 +85,12 @@ export async function watchSources({
 
   return {
     async setProject(project, configFiles) {
+      const before = current?.project;
       current = { project, configFiles };
       await readInputs(project, inputs);
       await watcher.setScopes(scopesOf(project, configFiles, inputs));
       await handled;
+      await tellBases(before, project);
     },
     [Symbol.asyncDispose]: () => watcher[Symbol.asyncDispose](),
   };
@@ -121,10 +137,22 @@ const configScope = "config";
 const imageScope = (name: string): string => `image:${name}`;
 const deployScope = (id: string): string => `deploy:${id}`;
 
-function imageFiles({ context, dockerfile, ignore }: ImageSpec): Omit<WatchScope, "id"> {
-  const ignoreFiles = dockerignoreCandidates(context, dockerfile);
-  // The Dockerfile and the ignore file count even where they are ignored themselves.
-  return { trees: [{ root: context, ignore, ignoreFiles }], files: [dockerfile, ...ignoreFiles] };
+function imageFiles({ context, dockerfile, ignore, contexts }: ImageSpec): Omit<WatchScope, "id"> {
+  const path = dockerfile.kind === "file" ? dockerfile.path : undefined;
+  const ignoreFiles = dockerignoreCandidates(context, path);
+  const further = Object.values(contexts).flatMap((place) => {
+    if (place.kind !== "directory") return [];
+    return [{ root: place.path, ignore: [], ignoreFiles: dockerignoreCandidates(place.path) }];
+  });
+  // The Dockerfile and the ignore files count even where they are ignored themselves.
+  return {
+    trees: [{ root: context, ignore, ignoreFiles }, ...further],
+    files: [
+      ...(path === undefined ? [] : [path]),
+      ...ignoreFiles,
+      ...further.flatMap((tree) => tree.ignoreFiles),
+    ],
+  };
 }
 
 async function readInputs(project: Project, inputs: Map<DeployId, RenderInputs>): Promise<void> {
@@ -148,13 +176,10 @@ async function toSourceChange(project: Project, change: ScopeChange): Promise<So
 }
 
 /** The project's images that a Dockerfile builds on. A missing Dockerfile builds on none: its build says what is wrong. */
-async function findBases(
-  { name, dockerfile, args, target }: ImageSpec,
-  { images }: Project,
-): Promise<readonly string[]> {
-  const others = images.map((image) => image.name).filter((other) => other !== name);
+async function findBases(image: ImageSpec, { images }: Project): Promise<readonly string[]> {
+  const others = images.map(({ name }) => name).filter((other) => other !== image.name);
   try {
-    return projectBases(await readFile(dockerfile, "utf8"), args, others, target);
+    return projectBases(await readDockerfile(image), image, others);
   } catch {
     return [];
   }

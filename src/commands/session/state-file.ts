@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Environment } from "./adapters.js";
@@ -7,6 +7,19 @@ import type { Environment } from "./adapters.js";
 /** Where a session keeps something about the project at `root` for later ones. */
 export function statePath(root: string, env: Environment, name: string): string {
   return join(stateDirectory(env), projectDirectory(root), name);
+}
+
+/** The file of that name of every project that has one. */
+export async function stateFiles(
+  name: string,
+  env: Environment,
+): Promise<readonly { readonly project: string; readonly path: string }[]> {
+  const directory = stateDirectory(env);
+  const projects = await readdir(directory).catch(() => []);
+  return projects.map((project) => ({
+    project: project.replace(/-[0-9a-f]{12}$/, ""),
+    path: join(directory, project, name),
+  }));
 }
 
 /** Writes JSON, whole or not at all. */

@@ -145,6 +145,28 @@ describe.skipIf(!opened && !process.env["CI"])("applying a deploy to a cluster",
     expect(await project.inventory()).not.toContain('"b"');
   });
 
+  it("keeps what a generator renamed until the apply after: the rollout before still needs it", async () => {
+    const project = newProject();
+    const names = ["web-bcdfghkmt2", "web-9876542bcd", "web-tttttttttt"] as const;
+    const there = async (): Promise<readonly string[]> => {
+      const found = names.map(
+        async (name) => [name, await get(cluster(), project.path("configmaps", name))] as const,
+      );
+      return (await Promise.all(found)).flatMap(([name, object]) => (object ? [name] : []));
+    };
+    await project.apply([configMap(names[0]), configMap("plain")]);
+    expect((await project.apply([configMap(names[1]), configMap("plain")])).pruned).toEqual([]);
+    expect(await there()).toEqual(names.slice(0, 2));
+    const { pruned } = await project.apply([configMap(names[2])]);
+    expect([...pruned].sort()).toEqual(["ConfigMap/plain", `ConfigMap/${names[0]}`]);
+    expect(await there()).toEqual(names.slice(1));
+    // Taken back, it is the one in use again; gone from the overlay, nothing of it stays.
+    await project.apply([configMap(names[1])]);
+    expect(await there()).toEqual(names.slice(1));
+    await project.apply([configMap("other")]);
+    expect(await there()).toEqual([]);
+  });
+
   it("keeps an object that moved to another deploy, and prunes deploys that are gone", async () => {
     const project = newProject();
     await project.apply([configMap("a"), configMap("moved")], { deploy: "one" });

@@ -1,184 +1,146 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LayerMemory } from "../../../src/cluster/load/delta.js";
-import { nodeLoader } from "../../../src/cluster/load/nodes.js";
-import { readContent, readListing } from "../../../src/cluster/load/containerd.js";
-import type { ImageLoader } from "../../../src/cluster/load/loader.js";
-import { findLocalClusters, type LocalCluster } from "../../../src/cluster/providers/nodes.js";
-import type { PushedLayer } from "../../../src/cluster/load/push-endpoint.js";
-import { connectEngine } from "../../../src/docker/connect.js";
-import { findEngine } from "../../../src/docker/endpoint.js";
-import { runTool } from "../../../src/lib/run-tool.js";
+import type { LoadImage } from "../../../src/cluster/load/loader.js";
+import { testEngines } from "./engines.js";
+import { because, leftOut, type Loading, startLoading } from "./loading.js";
+import { signal } from "./rig.js";
 
-const { signal } = new AbortController();
-const { engine } = connectEngine(findEngine(process.env, { home: homedir() }));
-const clusters = await findLocalClusters(engine, { signal }).catch((): readonly LocalCluster[] => []);
-const real = clusters.find(({ api, stopped }) => api && stopped.length === 0);
-const base = await engine.image("busybox:1", { signal }).catch(() => undefined);
-const available = real !== undefined && base !== undefined;
+describe.skipIf(leftOut).each([...testEngines])(
+  `loading only new layers from $title${because}`,
+  (testEngine) => {
+    const name = `devloop-delta-test-${process.pid}`;
+    let loading: Loading;
 
-describe.skipIf(!available && !process.env["CI"])("loading only new layers", () => {
-  const nodes = real?.nodes ?? [];
-  const node = nodes[0]?.name ?? "";
-  const name = `devloop-delta-test-${process.pid}`;
-  const stored: PushedLayer[] = [];
-  const memory: LayerMemory = {
-    read: () => Promise.resolve([...stored]),
-    write: (layers) => Promise.resolve(void stored.splice(0, stored.length, ...layers)),
-  };
-  const made = new Map<string, string>();
-  const notes: string[] = [];
-  const messages: string[] = [];
-  let directory = "";
-  let loader: ImageLoader;
-
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "devloop-delta-"));
-    loader = nodeLoader(engine, nodes, memory);
-  });
-  afterAll(async () => {
-    await loader[Symbol.asyncDispose]();
-    for (const [ref, id] of made) {
-      await runTool("docker", ["rmi", "--force", ref], { signal });
-      await inNode("images", "rm", `docker.io/library/${ref}`, id);
-    }
-    await rm(directory, { recursive: true });
-  });
-
-  const inNode = async (...args: string[]): Promise<string> => {
-    const { stdout } = await engine.exec(node, ["ctr", "--namespace", "k8s.io", ...args], { signal });
-    return stdout;
-  };
-
-  /** busybox, a layer of 8 MB that stays, and what a build adds. */
-  async function build(tag: string, steps: readonly string[]): Promise<{ ref: string; imageId: string }> {
-    const ref = `${name}:${tag}`;
-    const file = [
-      "FROM busybox:1",
-      `RUN dd if=/dev/urandom of=/big bs=1M count=8 && echo ${process.pid} > /base`,
-      ...steps,
-    ];
-    await writeFile(join(directory, "Dockerfile"), file.join("\n"));
-    await runTool("docker", ["build", "--quiet", "--tag", ref, directory], { signal });
-    const imageId = (await engine.image(ref, { signal }))?.id ?? "";
-    made.set(ref, imageId);
-    return { ref, imageId };
-  }
-
-  const load = (image: { ref: string; imageId: string }): ReturnType<ImageLoader["load"]> =>
-    loader.load(image, {
-      signal,
-      onProgress: ({ message }) => void messages.push(message),
-      onNote: (note) => void notes.push(note),
+    beforeAll(async () => {
+      loading = await startLoading(testEngine);
     });
+    afterAll(() => loading[Symbol.asyncDispose]());
 
-  async function learned({ imageId }: { imageId: string }): Promise<void> {
-    const layers = (await engine.image(imageId, { signal }))?.layers ?? [];
-    await expect
-      .poll(() => layers.every((layer) => stored.some(({ digest }) => digest === layer)), { timeout: 60_000 })
-      .toBe(true);
-  }
+    /** busybox, a layer of 8 MB that stays, and what a build adds. */
+    const build = (tag: string, ...steps: readonly string[]): Promise<LoadImage> =>
+      loading.images.build(`${name}:${tag}`, [
+        "FROM busybox:1",
+        `RUN dd if=/dev/urandom of=/big bs=1M count=8 && echo ${process.pid} > /base`,
+        ...steps,
+      ]);
 
-  it("begins with the whole image, and learns its layers meanwhile", async () => {
-    const first = await build("0", ["RUN echo 0 > /version"]);
-    expect((await load(first)).bytes).toBeGreaterThan(8_000_000 * nodes.length);
-    await learned(first);
-    expect((await engine.image(first.ref, { signal }))?.tags).toEqual([first.ref]);
-    expect(notes).toEqual([]);
-  });
-
-  const changes = [
-    ["RUN echo 1 > /version"],
-    ["RUN rm /base"],
-    ["RUN echo 3 > /version", "RUN echo 3 > /more"],
-    ["RUN mkdir -p /etc/app && echo 4 > /etc/app/version && ln -s /etc/app/version /link"],
-    ["ENV VERSION=5"],
-    ["RUN mkdir /home && echo 6 > /home/a", "RUN rm -r /home && mkdir /home && echo 6 > /home/b"],
-    ["RUN dd if=/dev/urandom of=/medium bs=1k count=700"],
-    ["WORKDIR /work", "RUN echo 8 > here", "RUN rm here", "RUN echo 88 > there"],
-    ["RUN true"],
-    ["RUN echo last > /version", "RUN rm /base", "WORKDIR /work"],
-  ];
-  it("sends no more than what each build adds", async () => {
-    for (const [index, steps] of changes.entries()) {
-      const image = await build(`${index + 1}`, steps);
-      messages.length = 0;
-      const { bytes, present } = await load(image);
-      expect(present).toEqual([]);
+    it("begins with all of the image", async () => {
+      const first = await build("0", "RUN echo 0 > /version");
+      const { bytes, notes } = await loading.load(first);
+      expect(bytes).toBeGreaterThan(8_000_000 * loading.nodes.length);
+      await loading.learned(first);
+      await loading.expectIn(first);
+      // The name that it was pushed under is gone.
+      await expect
+        .poll(async () => (await loading.engine.image(first.ref, { signal }))?.tags)
+        .toEqual([first.ref]);
       expect(notes).toEqual([]);
-      expect(bytes, steps.join(" ")).toBeLessThan(1_000_000 * nodes.length);
-      expect(messages).toContainEqual(
-        expect.stringMatching(/^sending (no|\d) new layers?( \(.*\))? to \d node/),
+    });
+
+    const changes = [
+      ["RUN echo 1 > /version"],
+      [
+        "RUN rm /base",
+        "RUN mkdir /home && echo 6 > /home/a",
+        "RUN rm -r /home && mkdir /home && echo 6 > /home/b",
+      ],
+      ["ENV VERSION=5"],
+      ["RUN true"],
+      ["RUN dd if=/dev/urandom of=/medium bs=1k count=700"],
+      ["RUN echo last > /version", "RUN rm /base", "WORKDIR /work"],
+    ];
+    it("sends no more than what each build adds", async () => {
+      for (const [index, steps] of changes.entries()) {
+        const image = await build(`${index + 1}`, ...steps);
+        const { bytes, present, notes, messages } = await loading.load(image);
+        expect({ present, notes }).toEqual({ present: [], notes: [] });
+        expect(bytes, steps.join(" ")).toBeLessThan(1_000_000 * loading.nodes.length);
+        expect(messages[0]).toMatch(/^sending (no new layer|(\d )?new layers? \(.*\)) to 3 nodes$/);
+        await loading.expectIn(image);
+      }
+      const ref = `docker.io/library/${name}:${changes.length}`;
+      const script = "cat /version; ls /base 2>&1; pwd; wc -c < /big";
+      for (const node of loading.nodes) {
+        const ran = await loading.rig.ctr(node, "run", "--rm", ref, "last", "sh", "-c", script);
+        const lines = ["last", "ls: /base: No such file or directory", "/work", String(8 << 20)];
+        expect(ran.trim().split("\n")).toEqual(lines);
+      }
+    });
+
+    it("does so from the first load on when an earlier session has learned", async () => {
+      const image = await build("next", "RUN echo next > /version");
+      const { bytes, notes } = await loading.load(image, loading.open());
+      expect(bytes).toBeLessThan(100_000 * loading.nodes.length);
+      expect(notes).toEqual([]);
+    });
+
+    it("sends every node what one of them lacks, and nothing to one that has it all", async () => {
+      const [first, second] = loading.nodes;
+      const image = await build("some", "RUN echo some > /version");
+      await loading.load(image, loading.open(loading.engine, [first!]));
+      const { bytes, present, notes } = await loading.load(image);
+      expect({ present, notes }).toEqual({ present: [first!.name], notes: [] });
+      expect(bytes).toBeLessThan(100_000 * loading.nodes.length);
+      await loading.expectIn(image);
+      await loading.load(
+        await build("more", "RUN echo more > /version"),
+        loading.open(loading.engine, [second!]),
       );
-      expect((await readListing(engine, node, image, { signal })).has(image.imageId)).toBe(true);
-    }
-    const ref = `docker.io/library/${name}:${changes.length}`;
-    const script = "cat /version; ls /base 2>&1; pwd; wc -c < /big";
-    const ran = await inNode("run", "--rm", ref, `delta-${process.pid}`, "sh", "-c", script);
-    expect(ran.trim().split("\n")).toEqual([
-      "last",
-      "ls: /base: No such file or directory",
-      "/work",
-      String(8 << 20),
-    ]);
-  });
+      const more = await build("more", "RUN echo more > /version", "RUN echo most > /version");
+      expect((await loading.load(more)).bytes).toBeLessThan(100_000 * loading.nodes.length);
+      await loading.expectIn(more);
+    });
 
-  it("does so from the first load on when an earlier session has learned", async () => {
-    await loader[Symbol.asyncDispose]();
-    loader = nodeLoader(engine, nodes, memory);
-    const image = await build("next", ["RUN echo next > /version"]);
-    expect((await load(image)).bytes).toBeLessThan(100_000 * nodes.length);
+    it("takes two loads at once", async () => {
+      const [one, other] = [
+        await build("one", "RUN echo one > /version"),
+        await build("other", "RUN echo other > /version"),
+      ];
+      // Another devloop: it has the preferred port's neighbour, and loads one of the images too.
+      const beside = loading.open();
+      const loads = [loading.load(one), loading.load(other), loading.load(one, beside)];
+      for (const { bytes, notes } of await Promise.all(loads)) {
+        expect(notes).toEqual([]);
+        expect(bytes).toBeLessThan(1_000_000 * loading.nodes.length);
+      }
+      await loading.expectIn(one);
+      await loading.expectIn(other);
+    });
+
+    it.each([
+      "localhost:5001/team/under_score:Release_1.2_RC",
+      "registry.example.com:8443/a/b/c/d__e:V1__2",
+      "user_name/with.dots-and--dashes:0",
+      "without-a-tag",
+    ])("takes the reference %s", async (ref) => {
+      const image = await loading.images.build(ref, ["FROM busybox:1", `RUN echo ${ref} > /version`]);
+      const { notes } = await loading.load(image);
+      expect(notes).toEqual([]);
+      await loading.expectIn(image);
+      await loading.learned(image);
+      const again = await loading.images.build(ref, [
+        "FROM busybox:1",
+        `RUN echo ${ref} > /version`,
+        "RUN echo again > /version",
+      ]);
+      const second = await loading.load(again);
+      expect(second.notes).toEqual([]);
+      expect(second.bytes).toBeLessThan(100_000 * loading.nodes.length);
+      await loading.expectIn(again);
+    });
+  },
+);
+
+describe.skipIf(leftOut)(`loading into k3d's nodes${because}`, () => {
+  it("finds containerd where k3s has it", async () => {
+    await using loading = await startLoading(testEngines[0]!, { flavour: "k3d", count: 2 });
+    const name = `devloop-delta-k3d-${process.pid}`;
+    const first = await loading.images.build(`${name}:0`, ["FROM busybox:1", "RUN echo 0 > /version"]);
+    await loading.load(first);
+    await loading.learned(first);
+    const image = await loading.images.build(`${name}:1`, ["FROM busybox:1", "RUN echo 1 > /version"]);
+    const { bytes, notes } = await loading.load(image);
     expect(notes).toEqual([]);
-  });
-
-  it("sends what the node has lost again with the new layers", async () => {
-    const image = await build("lost", ["RUN echo lost > /version"]);
-    const lost = (await engine.image(image.ref, { signal }))?.layers.at(-2) ?? "";
-    await inNode("content", "rm", lost);
-    expect((await load(image)).bytes).toBeGreaterThan(8_000_000 * nodes.length);
-    expect((await readContent(engine, node, { signal })).has(lost)).toBe(true);
-    expect((await readListing(engine, node, image, { signal })).has(image.imageId)).toBe(true);
-  });
-
-  it("sends the whole image, and says why, when a node loses a layer after it was asked", async () => {
-    const image = await build("losing", ["RUN echo losing > /version"]);
-    const lost = (await engine.image(image.ref, { signal }))?.layers.at(-1) ?? "";
-    // Nodes that say that they have the newest layer, and do not when the image comes.
-    const losing: typeof engine = {
-      ...engine,
-      async exec(container, argv, options) {
-        const result = await engine.exec(container, argv, options);
-        return argv[2]?.includes("content ls") ? { ...result, stdout: `${result.stdout}${lost}\n` } : result;
-      },
-    };
-    stored.push({ compressed: `sha256:${"0".repeat(64)}`, digest: lost, size: 2048 });
-    await using other = nodeLoader(losing, nodes, memory);
-    const said: string[] = [];
-    const { bytes } = await other.load(image, {
-      signal,
-      onProgress: () => undefined,
-      onNote: (note) => void said.push(note),
-    });
-    expect(said).toEqual([expect.stringMatching(/is sent whole, not only its new layers: .*not found/)]);
-    expect(bytes).toBeGreaterThan(8_000_000 * nodes.length);
-    expect((await readContent(engine, node, { signal })).has(lost)).toBe(true);
-    expect((await readListing(engine, node, image, { signal })).has(image.imageId)).toBe(true);
-  });
-
-  it("sends the whole image, and says why, when the push fails", async () => {
-    const image = await build("refused", ["RUN echo refused > /version"]);
-    const refusing = { ...engine, pushImage: () => Promise.reject(new Error("no route to host")) };
-    await using other = nodeLoader(refusing, nodes, memory);
-    const said: string[] = [];
-    const { bytes } = await other.load(image, {
-      signal,
-      onProgress: () => undefined,
-      onNote: (note) => void said.push(note),
-    });
-    expect(bytes).toBeGreaterThan(8_000_000 * nodes.length);
-    expect(said).toEqual([`${image.ref} is sent whole, not only its new layers: no route to host`]);
-    expect((await engine.image(image.ref, { signal }))?.tags).toEqual([image.ref]);
+    expect(bytes).toBeLessThan(100_000 * loading.nodes.length);
+    await loading.expectIn(image);
   });
 });

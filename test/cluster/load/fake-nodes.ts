@@ -53,6 +53,7 @@ export function fakeEngine(
   return {
     address: "unix:///var/run/docker.sock",
     ping: () => Promise.resolve({ version: "27.0.0", apiVersion: "1.46", platform: "linux/amd64" }),
+    imageStore: () => Promise.resolve("classic"),
     containers: (labels, { all = false }) =>
       Promise.resolve(
         containers().filter(
@@ -66,6 +67,7 @@ export function fakeEngine(
       ),
     exec: exec ? async (...args) => await exec(...args) : missing("exec"),
     image: missing("image"),
+    images: missing("images"),
     saveImage: missing("saveImage"),
     tagImage: missing("tagImage"),
     untagImage: missing("untagImage"),

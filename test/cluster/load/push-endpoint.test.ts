@@ -1,31 +1,37 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { request } from "node:http";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LayerReader, type ReadRules } from "../../../src/cluster/load/layer-reader.js";
 import {
   openPushEndpoint,
   type PushEndpoint,
-  type PushRules,
+  type Reception,
 } from "../../../src/cluster/load/push-endpoint.js";
+import { sha256 } from "../../../src/lib/sha256.js";
 
-const sha256 = (blob: Buffer): string => `sha256:${createHash("sha256").update(blob).digest("hex")}`;
 const raw = Buffer.concat([Buffer.alloc(300_000, 1), randomBytes(300_000)]);
 const layer = gzipSync(raw);
 const config = Buffer.from('{"rootfs":{"diff_ids":[]}}');
-const keepAll: PushRules = {
-  has: () => false,
-  wants: () => true,
-  keepBytes: 1_000_000,
-  onFull: () => undefined,
-};
+const keepAll: ReadRules = { has: () => false, wants: () => true, keepBytes: 1_000_000 };
 
 describe("the endpoint that an engine pushes to", () => {
   let endpoint: PushEndpoint;
+  let failures: string[] = [];
   beforeEach(async () => {
     endpoint = await openPushEndpoint();
+    failures = [];
   });
   afterEach(() => {
     endpoint[Symbol.dispose]();
   });
+
+  const onFailure = (error: unknown): void => void failures.push((error as Error).message);
+  /** A push that is read, and what was read. */
+  function receive(rules: ReadRules = keepAll, at = endpoint): { reader: LayerReader } & Reception {
+    const reader = new LayerReader(rules);
+    return { reader, ...at.receive("devloop/load", reader, onFailure) };
+  }
 
   const url = (repository: string, rest: string): string => {
     const [host = "", ...path] = repository.split("/");
@@ -54,7 +60,7 @@ describe("the endpoint that an engine pushes to", () => {
   }
 
   it("speaks version 2, and knows no push that it was not told of", async () => {
-    using receiver = endpoint.receive("devloop/load", keepAll);
+    using receiver = receive();
     const [host = ""] = receiver.repository.split("/");
     expect(receiver.repository).toMatch(/^127\.0\.0\.1:\d+\/devloop\/load$/);
     expect((await call("GET", `http://${host}/v2/`)).status).toBe(200);
@@ -63,63 +69,79 @@ describe("the endpoint that an engine pushes to", () => {
   });
 
   it("unpacks a layer in passing, and keeps a config as it is", async () => {
-    using receiver = endpoint.receive("devloop/load", keepAll);
+    using receiver = receive();
     const { repository } = receiver;
     expect((await call("HEAD", url(repository, `blobs/${sha256(layer)}`))).status).toBe(404);
     const put = await upload(repository, layer);
     expect([put.status, put.headers.get("docker-content-digest")]).toEqual([201, sha256(layer)]);
     expect((await call("HEAD", url(repository, `blobs/${sha256(layer)}`))).status).toBe(200);
     expect((await upload(repository, config)).status).toBe(201);
-    expect(receiver.layers).toEqual([{ compressed: sha256(layer), digest: sha256(raw), size: raw.length }]);
-    expect(Buffer.concat(receiver.layer(sha256(raw)) ?? []).equals(raw)).toBe(true);
-    expect(receiver.document(sha256(config))?.equals(config)).toBe(true);
+    expect(receiver.reader.layers).toEqual([
+      { compressed: sha256(layer), digest: sha256(raw), size: raw.length },
+    ]);
+    expect(Buffer.concat(receiver.reader.layer(sha256(raw)) ?? []).equals(raw)).toBe(true);
+    expect(receiver.reader.document(sha256(config))?.equals(config)).toBe(true);
   });
 
   it("says of what it is told is there that it is there", async () => {
-    using receiver = endpoint.receive("devloop/load", { ...keepAll, has: (one) => one === sha256(layer) });
+    using receiver = receive({ ...keepAll, has: (one) => one === sha256(layer) });
     expect((await call("HEAD", url(receiver.repository, `blobs/${sha256(layer)}`))).status).toBe(200);
     expect((await call("HEAD", url(receiver.repository, `blobs/${sha256(config)}`))).status).toBe(404);
-    expect(receiver.layers).toEqual([]);
+    expect(receiver.reader.layers).toEqual([]);
   });
 
   it("takes manifests", async () => {
-    using receiver = endpoint.receive("devloop/load", keepAll);
+    using receiver = receive();
     const at = url(receiver.repository, "manifests/latest");
     expect((await call("HEAD", at)).status).toBe(404);
     const put = await call("PUT", at, config);
     expect([put.status, put.headers.get("docker-content-digest")]).toEqual([201, sha256(config)]);
   });
 
+  it("tells of a manifest that is too large, and of one that breaks off", async () => {
+    using receiver = receive();
+    const at = url(receiver.repository, "manifests/latest");
+    const refused = await call("PUT", at, Buffer.alloc(5 << 20, " "));
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      { errors: [{ code: "MANIFEST_INVALID", message: "too large for a manifest" }] },
+    ]);
+    const half = request(at, { method: "PUT", headers: { "content-length": "1000" } });
+    half.on("error", () => undefined);
+    half.write("{", () => half.destroy());
+    await expect.poll(() => failures).toEqual(["too large for a manifest", "the engine's push broke off"]);
+  });
+
+  it("gives nothing of a push that is over to the next one", async () => {
+    const first = receive();
+    const begun = await call("POST", url(first.repository, "blobs/uploads/"));
+    first[Symbol.dispose]();
+    using second = receive();
+    await call("POST", url(second.repository, "blobs/uploads/"));
+    const location = new URL(begun.headers.get("location") ?? "", url(second.repository, "")).href;
+    expect((await call("PATCH", location, layer)).status).toBe(404);
+  });
+
   it("learns digests without keeping bytes", async () => {
-    using receiver = endpoint.receive("devloop/learn", { ...keepAll, wants: () => false, keepBytes: 0 });
+    using receiver = receive({ ...keepAll, wants: () => false, keepBytes: 0 });
     expect((await upload(receiver.repository, layer)).status).toBe(201);
-    expect(receiver.layers).toHaveLength(1);
-    expect(receiver.layer(sha256(raw))).toBeUndefined();
+    expect(receiver.reader.layers).toHaveLength(1);
+    expect(receiver.reader.layer(sha256(raw))).toBeUndefined();
   });
 
   it("frees what turns out not to be wanted", async () => {
-    let full = 0;
-    using receiver = endpoint.receive("devloop/load", {
-      ...keepAll,
-      wants: () => false,
-      onFull: () => (full += 1),
-    });
+    using receiver = receive({ ...keepAll, wants: () => false });
     for (let time = 0; time < 3; time += 1) {
       expect((await upload(receiver.repository, layer)).status).toBe(201);
     }
-    expect([full, receiver.layer(sha256(raw))]).toEqual([0, undefined]);
+    expect([failures, receiver.reader.layer(sha256(raw))]).toEqual([[], undefined]);
   });
 
-  it("says once when more comes than it may keep, and takes no more", async () => {
-    let full = 0;
-    using receiver = endpoint.receive("devloop/load", {
-      ...keepAll,
-      keepBytes: 500_000,
-      onFull: () => (full += 1),
-    });
-    await upload(receiver.repository, layer);
+  it("takes no more than it may keep, and says so", async () => {
+    using receiver = receive({ ...keepAll, keepBytes: 500_000 });
     expect((await upload(receiver.repository, layer)).status).toBe(400);
-    expect(full).toBe(1);
+    expect(failures).toEqual(["they are more than 500 kB"]);
+    expect(receiver.reader.layers).toEqual([]);
   });
 
   it.each([
@@ -127,16 +149,16 @@ describe("the endpoint that an engine pushes to", () => {
     ["a stream that breaks off", layer.subarray(0, 1000), sha256(layer.subarray(0, 1000))],
     ["a stream that is no gzip", Buffer.alloc(200_000, 0x1f), sha256(Buffer.alloc(200_000, 0x1f))],
   ])("refuses %s", async (_what, blob, digest) => {
-    using receiver = endpoint.receive("devloop/load", keepAll);
+    using receiver = receive();
     expect((await upload(receiver.repository, blob, digest)).status).toBe(400);
-    expect(receiver.layers).toEqual([]);
-    expect(receiver.layer(sha256(raw))).toBeUndefined();
+    expect(receiver.reader.layers).toEqual([]);
+    expect(receiver.reader.layer(sha256(raw))).toBeUndefined();
   });
 
   it("forgets a push that is over, and listens beside another one", async () => {
     using other = await openPushEndpoint();
-    const receiver = endpoint.receive("devloop/load", keepAll);
-    using beside = other.receive("devloop/load", keepAll);
+    const receiver = receive();
+    using beside = receive(keepAll, other);
     expect(beside.repository).not.toBe(receiver.repository);
     receiver[Symbol.dispose]();
     expect((await call("POST", url(receiver.repository, "blobs/uploads/"))).status).toBe(404);

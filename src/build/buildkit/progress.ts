@@ -1,4 +1,4 @@
-import { readFields } from "../lib/protobuf.js";
+import { readFields } from "../../lib/protobuf.js";
 
 /** One message of BuildKit's trace: what has changed since the last. Times are in ms since the epoch. */
 export interface Trace {
@@ -29,13 +29,13 @@ export interface TraceLog {
   readonly data: Buffer;
 }
 
-/** Decodes the `aux` of a `moby.buildkit.trace` message. Throws RangeError for what is not a trace. */
-export function decodeTrace(aux: string): Trace {
+/** Decodes a `moby.buildkit.v1.StatusResponse`. Throws RangeError for what is not one. */
+export function decodeTrace(message: Buffer): Trace {
   const vertexes: TraceVertex[] = [];
   const statuses: TraceStatus[] = [];
   const logs: TraceLog[] = [];
   const warnings: string[] = [];
-  for (const { number, bytes } of readFields(Buffer.from(aux, "base64"))) {
+  for (const { number, bytes } of readFields(message)) {
     if (number === 1) vertexes.push(decodeVertex(bytes));
     else if (number === 2) statuses.push(decodeStatus(bytes));
     else if (number === 3) logs.push(decodeLog(bytes));

@@ -1,0 +1,184 @@
+import { relative } from "node:path";
+import type { PlaceSurvey } from "../cluster/disk/survey.js";
+import { surveyDisk } from "../cluster/disk/survey.js";
+import { type Deployed, readDeployed } from "../cluster/apply/deployed.js";
+import { glanceAtWorkloads } from "../cluster/observe/glance.js";
+import type { ResolvedCluster } from "../cluster/providers/resolve.js";
+import { KubeStatusError } from "../cluster/kube.js";
+import type { ContainerEngine } from "../engine/container-engine.js";
+import type { AppliedWorkload, Project, WorkloadHealth } from "../engine/model.js";
+import { DevloopError, errorText, toFailure } from "../lib/errors.js";
+import { describeFailure } from "../lib/failure-lines.js";
+import { tableLines } from "../lib/table.js";
+import { diskPlaces, findCluster, imageNames, keptBuilds, placeLine } from "./disk.js";
+import { openEngine } from "./session/adapters.js";
+import { newestBuilds } from "./session/remembered-builds.js";
+import { loadProject, type ProjectOptions } from "./session/session.js";
+
+export interface StatusOptions extends ProjectOptions {
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * `devloop status`: what of the project is deployed and how it is, and what its images take on disk. Changes nothing, and
+ * tells what it can where the engine or the cluster does not answer.
+ */
+export async function statusCommand(options: StatusOptions): Promise<number> {
+  const { env, signal, json } = options;
+  const { project, loaded } = await loadProject(options, { check: false });
+  const notes: string[] = [];
+  const onNote = (note: string): void => void notes.push(note);
+  const engine = await answeringEngine(options, onNote);
+  // Without the engine no cluster can be told to be local, which would be said in its place.
+  const cluster = engine && (await findCluster(project.cluster, { engine, env, onNote, signal }));
+  using _kube = cluster?.kube;
+  const told = <T>(what: string, read: Promise<T>): Promise<T | undefined> => {
+    return read.catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!(error instanceof DevloopError) && !(error instanceof KubeStatusError)) throw error;
+      onNote(`${what}: ${errorText(error)}`);
+      return undefined;
+    });
+  };
+  const [workloads, disk = []] = await Promise.all([
+    cluster ? told("what is deployed cannot be read", readWorkloads(cluster, project, signal)) : undefined,
+    engine ? told("the disk cannot be read", readDisk(engine, cluster, options, project, onNote)) : undefined,
+  ]);
+  const status: Status = { project, file: loaded.file, cluster, workloads, disk, notes };
+  if (json) process.stdout.write(`${JSON.stringify(jsonStatus(status), null, 2)}\n`);
+  else {
+    for (const note of notes) process.stderr.write(`${note}\n`);
+    process.stdout.write(`${textStatus(status, options.cwd).join("\n")}\n`);
+  }
+  return 0;
+}
+
+interface Status {
+  readonly project: Project;
+  readonly file: string;
+  readonly cluster: ResolvedCluster | undefined;
+  /** Undefined where the cluster could not be asked. */
+  readonly workloads: Workloads | undefined;
+  readonly disk: readonly PlaceSurvey[];
+  readonly notes: readonly string[];
+}
+interface Workloads extends Pick<Deployed, "missing"> {
+  readonly found: readonly {
+    readonly workload: AppliedWorkload;
+    readonly health: WorkloadHealth | undefined;
+  }[];
+}
+
+async function answeringEngine(
+  { env, signal }: StatusOptions,
+  onNote: (note: string) => void,
+): Promise<ContainerEngine | undefined> {
+  try {
+    const { engine } = openEngine(env);
+    await engine.ping({ signal });
+    return engine;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof DevloopError)) throw error;
+    onNote(describeFailure(toFailure(error)).join("\n"));
+    return undefined;
+  }
+}
+
+async function readWorkloads(
+  { kube }: ResolvedCluster,
+  { name }: Project,
+  signal: AbortSignal,
+): Promise<Workloads> {
+  const { workloads, missing } = await readDeployed(kube, name, { signal });
+  const health = await glanceAtWorkloads(kube, workloads, { signal });
+  return { missing, found: workloads.map((workload) => ({ workload, health: health.get(workload.id) })) };
+}
+
+async function readDisk(
+  engine: ContainerEngine,
+  cluster: ResolvedCluster | undefined,
+  { env, signal }: StatusOptions,
+  { images, keepImages }: Project,
+  onNote: (note: string) => void,
+): Promise<readonly PlaceSurvey[]> {
+  const keep = keptBuilds(keepImages);
+  const names = imageNames(images, cluster?.registry);
+  const request = { names, keep, current: await newestBuilds(keep, env) };
+  const { places, notes } = await surveyDisk(diskPlaces(engine, cluster), request, { signal });
+  notes.forEach(onNote);
+  return places;
+}
+
+/** The status for people. */
+function textStatus({ project, file, cluster, workloads, disk }: Status, cwd: string): string[] {
+  const where = cluster
+    ? `${cluster.cluster.context} at ${cluster.kube.server}, namespace ${cluster.cluster.namespace}`
+    : "not known: see above";
+  return [
+    ...tableLines([
+      ["project", `${project.name}, ${relative(cwd, file)}`],
+      ["cluster", where],
+      ...disk.map((place, index) => [index === 0 ? "disk" : "", placeLine(place)]),
+      ...(workloads?.missing ?? []).map((title) => [
+        "missing",
+        `${title} was deployed and is not there any more`,
+      ]),
+    ]),
+    ...(workloads ? ["", ...workloadLines(workloads)] : []),
+  ];
+}
+
+function workloadLines({ found }: Workloads): string[] {
+  if (found.length === 0) return ["no workload of this project is deployed"];
+  return tableLines([
+    ["WORKLOAD", "STATE", "PODS", ""],
+    ...found.map(({ workload, health }) => [
+      `${workload.kind}/${workload.name}`,
+      health?.status ?? "unknown",
+      health ? `${health.ready}/${health.desired}` : "",
+      health && health.status !== "ready" ? (health.cause?.message ?? health.message) : "",
+    ]),
+  ]);
+}
+
+function jsonStatus({ project, file, cluster, workloads, disk, notes }: Status): object {
+  return {
+    project: { name: project.name, file },
+    ...(cluster
+      ? {
+          cluster: {
+            context: cluster.cluster.context,
+            server: cluster.kube.server,
+            namespace: cluster.cluster.namespace,
+          },
+        }
+      : {}),
+    ...(workloads
+      ? {
+          workloads: workloads.found.map(({ workload: { id, kind, namespace, name }, health }) => ({
+            ...{ id, kind, namespace, name, status: health?.status ?? "unknown" },
+            ...(health
+              ? {
+                  ready: health.ready,
+                  desired: health.desired,
+                  restarts: health.restarts,
+                  message: health.message,
+                  ...(health.cause ? { cause: health.cause } : {}),
+                }
+              : {}),
+          })),
+          missing: workloads.missing,
+        }
+      : {}),
+    disk: disk.map(({ place, choices, held, freed }) => ({
+      place,
+      builds: choices.length,
+      removable: choices.filter(({ keptFor }) => keptFor === undefined).length,
+      held,
+      freed,
+    })),
+    notes,
+  };
+}
