@@ -3,11 +3,12 @@ import { anyCluster } from "./clusters.js";
 import { page, start, until, type EventOf, type Running } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
-const dockerfile = (more: string): string => `    dockerfileInline: |
+// BuildKit remembers a step by its text, not by its secrets: `salt` makes it run in every run of the test.
+const dockerfile = (salt: string): string => `    dockerfileInline: |
       FROM runtime
       COPY start.sh /start.sh
       COPY --from=assets / /www
-      RUN --mount=type=secret,id=token echo "token $(cat /run/secrets/token)" && sleep 1 && test "$(cat /run/secrets/token)" = ${more}
+      RUN --mount=type=secret,id=token echo "token $(cat /run/secrets/token) ${salt}" && sleep 1 && test "$(cat /run/secrets/token)" = $(cat /run/secrets/token)
       CMD ["sh", "/start.sh"]
 `;
 
@@ -27,7 +28,7 @@ describe("what an image is built from, beside its context", () => {
       "devloop.yaml",
       "    context: web\n",
       `    context: web
-${dockerfile("$(cat /run/secrets/token)")}    secrets: { token: { env: TOKEN } }
+${dockerfile(project.namespace)}    secrets: { token: { env: TOKEN } }
     contexts: { assets: assets, runtime: docker-image://base }
   base:
     context: base

@@ -355,9 +355,10 @@ describe.skipIf(k3d === undefined)("faults of the cluster itself", () => {
   it("a node that restarts: all comes back by itself", async () => {
     const { cluster, devloop, project } = scene;
     const since = devloop.mark();
-    await shell("docker", "restart", "-t", "2", cluster.node);
-    // The API server may be back before it counts as lost; that its containers started anew is seen in any case.
-    await devloop.waitFor("workload.changed", ({ health }) => health.restarts > 0, { since });
+    await shell("docker", "stop", "-t", "2", cluster.node);
+    await devloop.waitFor("service.down", ({ service }) => service === "cluster", { since });
+    await shell("docker", "start", cluster.node);
+    await devloop.waitFor("service.up", ({ service }) => service === "cluster", { since });
     await until(
       async () => (await page(project.ports.web)) === "web after the API server\n",
       "the page after the restart",
