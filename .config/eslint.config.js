@@ -13,6 +13,8 @@ const layers = {
   cluster: ["cluster", "engine", "lib"],
   output: ["output", "engine", "lib"],
   ui: ["ui", "engine", "lib"],
+  migrate: ["migrate", "lib"],
+  init: ["init", "lib"],
 };
 const folders = [...Object.keys(layers), "commands"];
 
