@@ -15,6 +15,8 @@ const usageCodes: ReadonlySet<string> = new Set([
   "USAGE",
   "CONFIG_INVALID",
   "CONFIG_NOT_FOUND",
+  "COMPOSE_INVALID",
+  "COMPOSE_NOT_FOUND",
   "CLUSTER_NOT_ALLOWED",
 ]);
 
@@ -111,7 +113,8 @@ async function run({
     }
     case "status": {
       const { statusCommand } = await import("./commands/status.js");
-      return statusCommand({ ...project, json: options.flag("json"), signal });
+      const { flag } = options;
+      return statusCommand({ ...project, json: flag("json"), verify: flag("verify"), signal });
     }
     case "gc": {
       const { gcCommand } = await import("./commands/gc.js");
@@ -121,6 +124,30 @@ async function run({
     case "render": {
       const { renderCommand } = await import("./commands/render.js");
       return renderCommand({ ...project, showSecrets: options.flag("show-secrets"), signal });
+    }
+    case "migrate": {
+      const { migrateCommand } = await import("./commands/migrate.js");
+      const { flag, value, values } = options;
+      return migrateCommand({
+        cwd,
+        env,
+        files: values("file"),
+        out: value("out"),
+        overlays: values("overlay"),
+        profiles: values("profile"),
+        dryRun: flag("dry-run"),
+        strict: flag("strict"),
+        force: flag("force"),
+        waitInitContainers: flag("wait-init-containers"),
+        probes: value("probes") === "full" ? "full" : "readiness",
+        hostMounts: flag("host-mounts"),
+        signal,
+      });
+    }
+    case "init": {
+      const { initCommand } = await import("./commands/init.js");
+      const { flag } = options;
+      return initCommand({ cwd, env, yes: flag("yes"), dryRun: flag("dry-run"), signal });
     }
     case "explain": {
       const { explainCommand } = await import("./commands/explain.js");

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import type Dockerode from "dockerode";
 import { type ContainerEngine, EngineStatusError, type FindCredential } from "../engine/container-engine.js";
 import type { DockerfileSource, ImageSpec, TaskProgress } from "../engine/model.js";
+import { architecture } from "../lib/architecture.js";
 import { DevloopError } from "../lib/errors.js";
 import { compileIgnore, type IgnoreMatcher, readDockerignore } from "../lib/ignore-file.js";
 import { terminalText } from "../lib/terminal-text.js";
@@ -264,7 +265,7 @@ async function tellEmulation(
   const wanted = image.platform ?? platform;
   if (wanted === undefined) return;
   const { platform: own } = await engine.ping({ signal });
-  if (machineOf(wanted) === machineOf(own)) return;
+  if (architecture(wanted) === architecture(own)) return;
   onNote(`${image.name} is built for ${wanted} by an engine of ${own}: its RUN steps are emulated, and slow`);
 }
 
@@ -298,11 +299,6 @@ async function checkContexts(
   throw new DevloopError("BUILD_FAILED", `${image.name}: Docker ${version} knows no named contexts`, {
     hint: `\`contexts\` need Docker ${contextsSince} or newer`,
   });
-}
-
-/** `linux/arm64` of `linux/arm64/v8`. */
-function machineOf(platform: string): string {
-  return platform.split("/").slice(0, 2).join("/");
 }
 
 /** A build that copies nothing would not ask for it, and go well until a line more does. */

@@ -1,8 +1,14 @@
 /**
  * Fills arguments into a word of a Dockerfile: `$NAME`, `${NAME}`, and `${NAME:-other}`, `${NAME-other}`,
  * `${NAME:+other}`, `${NAME+other}`, also one within the other. An argument without a value is empty. Quotes go.
+ * `onUnknown` hears of each name that has no value, and of each whose form is another (`${NAME#prefix}`), so that the result is a guess.
  */
-export function expandArgs(word: string, values: Readonly<Record<string, string>>, escape = "\\"): string {
+export function expandArgs(
+  word: string,
+  values: Readonly<Record<string, string>>,
+  escape = "\\",
+  onUnknown: (name: string) => void = () => undefined,
+): string {
   let at = 0;
   const expand = (end: string): string => {
     let result = "";
@@ -26,9 +32,11 @@ export function expandArgs(word: string, values: Readonly<Record<string, string>
     if (braced) at += 1;
     const name = /^\w+/.exec(word.slice(at))?.[0] ?? "";
     at += name.length;
-    const value = values[name];
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (name !== "" && value === undefined) onUnknown(name);
     if (!braced) return name === "" ? "$" : (value ?? "");
     const operator = /^:?[-+?]/.exec(word.slice(at))?.[0] ?? "";
+    if (operator === "" && word[at] !== "}") onUnknown(name);
     at += operator.length;
     const other = expand("}");
     at += 1;

@@ -43,9 +43,9 @@ export function frontendAttributes(
 ): Omit<SolveRequest, "session"> {
   const own = Object.keys(bases);
   // Pulling is for all base images or none, and no registry has the project's own.
-  const pull = image.pull && own.length === 0;
-  if (image.pull && !pull)
-    onNote(`pull is left out: ${image.name} builds on ${own.join(", ")} of this project`);
+  const pull = image.pullBases && own.length === 0;
+  if (image.pullBases && !pull)
+    onNote(`pullBases is left out: ${image.name} builds on ${own.join(", ")} of this project`);
   const chosen = image.platform ?? platform;
   const attributes = {
     filename: dockerfileName(image),

@@ -96,7 +96,11 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "status",
     about: "what of this project is deployed and how it is, and what its images take on disk",
-    options: [...project, json],
+    options: [
+      ...project,
+      { name: "verify", about: "compare the files that are synced with every container, by their hashes" },
+      json,
+    ],
   },
   {
     name: "gc",
@@ -115,6 +119,72 @@ export const commands: readonly CommandSpec[] = [
     name: "render",
     about: "print the manifests as they would be applied, with the images that are built",
     options: [...project, { name: "show-secrets", about: "print the values of Secrets too" }],
+  },
+  {
+    name: "init",
+    about: "write a devloop.yaml for the project in this directory, from its Dockerfiles and manifests",
+    options: [
+      { name: "yes", short: "y", about: "ask nothing: take the default of every question" },
+      { name: "dry-run", about: "only print what would be written" },
+    ],
+    notes: [
+      "an existing devloop.yaml is never overwritten; where there is a compose file and no manifests, devloop migrate is offered.",
+    ],
+  },
+  {
+    name: "migrate",
+    about:
+      "compose files → a kustomize base and overlays, devloop.yaml, and a report that accounts for every key",
+    options: [
+      {
+        name: "file",
+        short: "f",
+        value: "FILE",
+        multiple: true,
+        about:
+          "a compose file; the first is the base, each further one an overlay (default: as Compose finds them)",
+      },
+      {
+        name: "out",
+        value: "DIR",
+        about: "where k8s/, devloop.yaml and MIGRATION.md go (default: beside the compose file)",
+      },
+      {
+        name: "overlay",
+        value: "NAME",
+        multiple: true,
+        about: "name of a further file's overlay, in their order (default: prod for compose.prod.yaml)",
+      },
+      {
+        name: "profile",
+        short: "p",
+        value: "NAME",
+        multiple: true,
+        about:
+          "a profile of the compose file that every overlay takes in; the others become profiles of devloop.yaml",
+      },
+      { name: "dry-run", about: "only say what would be written, and print the report" },
+      { name: "strict", about: "exit with 1 when a key was dropped or needs a decision" },
+      { name: "force", about: "overwrite what was edited by hand" },
+      {
+        name: "wait-init-containers",
+        about: "hold depends_on without devloop too, by init containers that wait",
+      },
+      {
+        name: "probes",
+        value: "KIND",
+        choices: ["readiness", "full"],
+        about:
+          "full: liveness and startup probes from health checks too (default: readiness alone, as Docker)",
+      },
+      {
+        name: "host-mounts",
+        about: "mount the node's paths for binds outside the project, in the dev overlay",
+      },
+    ],
+    notes: [
+      "it can be run again after an edit of the compose file: what you edited since is merged or left alone.",
+    ],
   },
   {
     name: "explain",

@@ -1,6 +1,7 @@
 import { resolve, sep } from "node:path";
-import { explainPath, type PathExplanation } from "../watch/classify.js";
+import { explainPath } from "../watch/classify.js";
 import { compileScope } from "../watch/scope.js";
+import { explainedSyncs, withSync, type Effect } from "./explain-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
 import { projectScopes } from "./session/sources.js";
 import { DevloopError, type Failure } from "../lib/errors.js";
@@ -10,17 +11,25 @@ export interface ExplainOptions extends ProjectOptions {
   readonly paths: readonly string[];
 }
 
-/** `devloop explain PATH…`: which images and deploys a change touches, and why. Throws USAGE without a path. */
+/** `devloop explain PATH…`: which images and deploys a change touches, how (a new image, or into the containers), and why. Throws USAGE without a path. */
 export async function explainCommand(options: ExplainOptions): Promise<number> {
   if (options.paths.length === 0) {
     throw new DevloopError("USAGE", "explain needs a path", { hint: "devloop explain src/server.js" });
   }
   const { project, loaded } = await loadProject(options);
-  const scopes = (await projectScopes(project, loaded.files)).map(compileScope);
+  // An image's own scope stands for its synced files too: its rules say which these are.
+  const scopes = (await projectScopes(project, loaded.files))
+    .filter(({ id }) => !id.startsWith("sync:"))
+    .map(compileScope);
   const problems: readonly Failure[] = scopes.flatMap((scope) => scope.problems);
   for (const { message } of problems) process.stderr.write(`${message}\n`);
+  const syncs = await explainedSyncs(project);
   for (const path of options.paths) {
-    for (const line of printExplanation(path, explainPath(resolve(options.cwd, path), scopes))) {
+    const absolute = resolve(options.cwd, path);
+    const effects = explainPath(absolute, scopes).map((found) =>
+      withSync(found, absolute, syncs.get(found.id)),
+    );
+    for (const line of printExplanation(path, effects)) {
       process.stdout.write(`${line.replaceAll(options.cwd + sep, "")}\n`);
     }
   }
@@ -28,7 +37,7 @@ export async function explainCommand(options: ExplainOptions): Promise<number> {
 }
 
 /** The lines that `devloop explain PATH` prints: one for each scope, those that are touched first. */
-export function printExplanation(path: string, explanations: readonly PathExplanation[]): string[] {
+export function printExplanation(path: string, explanations: readonly Effect[]): string[] {
   if (explanations.length === 0) return [`${path}: no image, deploy or config depends on it`];
   const touched = explanations.filter(({ effect }) => effect !== "ignored");
   const ignored = explanations.filter(({ effect }) => effect === "ignored");
@@ -37,7 +46,7 @@ export function printExplanation(path: string, explanations: readonly PathExplan
   return [head, ...[...touched, ...ignored].map((explanation) => `  ${explanationLine(explanation)}`)];
 }
 
-function explanationLine({ id, effect, why }: PathExplanation): string {
+function explanationLine({ id, effect, why }: Effect): string {
   const subject = id.replace(/^(image|deploy):/, "$1 ");
   return effect === "ignored" ? `${subject}: nothing, ${why}` : `${subject}: ${effect}, because ${why}`;
 }

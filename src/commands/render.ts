@@ -67,12 +67,16 @@ async function builtRefs(
   // The plan names each build by its inputs; one that was made before answers for its task, and lets its dependents be named.
   for (let builds = buildsOf(); builds.length > 0; builds = buildsOf()) {
     for (const task of builds) {
-      const known = await remembered.findForAnyPlatform(task.input.image.name, task.key);
+      const known = await remembered.findForAnyPlatform(task.input.image.name, {
+        key: task.key,
+        basis: task.input.basis,
+      });
       state = reduce(state, { type: "task.started", task, at: 0 });
       const { id, attempt } = task;
       if (known) {
         refs[task.input.image.name] = known.ref;
-        const output = { kind: "build", ...known, remembered: true, steps: 0, cachedSteps: 0 } as const;
+        const { imageId, ref } = known;
+        const output = { kind: "build", imageId, ref, remembered: true, steps: 0, cachedSteps: 0 } as const;
         state = reduce(state, { type: "task.succeeded", id, attempt, output, at: 0 });
       } else {
         const failure = { code: "BUILD_FAILED", message: "not built yet" } as const;

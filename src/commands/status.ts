@@ -3,6 +3,7 @@ import type { PlaceSurvey } from "../cluster/disk/survey.js";
 import { surveyDisk } from "../cluster/disk/survey.js";
 import { type Deployed, readDeployed } from "../cluster/apply/deployed.js";
 import { glanceAtWorkloads } from "../cluster/observe/glance.js";
+import type { PodView } from "../cluster/observe/pod-view.js";
 import type { ResolvedCluster } from "../cluster/providers/resolve.js";
 import { KubeStatusError } from "../cluster/kube.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
@@ -13,10 +14,13 @@ import { tableLines } from "../lib/table.js";
 import { diskPlaces, findCluster, imageNames, keptBuilds, placeLine } from "./disk.js";
 import { openEngine } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
+import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
 
 export interface StatusOptions extends ProjectOptions {
   readonly json: boolean;
+  /** Compares the files that are synced with every container. */
+  readonly verify: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -45,13 +49,21 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     cluster ? told("what is deployed cannot be read", readWorkloads(cluster, project, signal)) : undefined,
     engine ? told("the disk cannot be read", readDisk(engine, cluster, options, project, onNote)) : undefined,
   ]);
-  const status: Status = { project, file: loaded.file, cluster, workloads, disk, notes };
+  const verify = options.verify && cluster && workloads;
+  const synced = verify
+    ? await told(
+        "the containers cannot be compared",
+        verifySync(cluster, project, workloads.pods, { env, signal }),
+      )
+    : undefined;
+  const status: Status = { project, file: loaded.file, cluster, workloads, disk, synced, notes };
   if (json) process.stdout.write(`${JSON.stringify(jsonStatus(status), null, 2)}\n`);
   else {
     for (const note of notes) process.stderr.write(`${note}\n`);
     process.stdout.write(`${textStatus(status, options.cwd).join("\n")}\n`);
   }
-  return 0;
+  if (!options.verify) return 0;
+  return synced?.every(({ state }) => state === "same") === true ? 0 : 1;
 }
 
 interface Status {
@@ -61,9 +73,12 @@ interface Status {
   /** Undefined where the cluster could not be asked. */
   readonly workloads: Workloads | undefined;
   readonly disk: readonly PlaceSurvey[];
+  /** Undefined where it was not asked for. */
+  readonly synced: readonly ContainerVerdict[] | undefined;
   readonly notes: readonly string[];
 }
 interface Workloads extends Pick<Deployed, "missing"> {
+  readonly pods: readonly PodView[];
   readonly found: readonly {
     readonly workload: AppliedWorkload;
     readonly health: WorkloadHealth | undefined;
@@ -92,8 +107,12 @@ async function readWorkloads(
   signal: AbortSignal,
 ): Promise<Workloads> {
   const { workloads, missing } = await readDeployed(kube, name, { signal });
-  const health = await glanceAtWorkloads(kube, workloads, { signal });
-  return { missing, found: workloads.map((workload) => ({ workload, health: health.get(workload.id) })) };
+  const { health, pods } = await glanceAtWorkloads(kube, workloads, { signal });
+  return {
+    missing,
+    pods,
+    found: workloads.map((workload) => ({ workload, health: health.get(workload.id) })),
+  };
 }
 
 async function readDisk(
@@ -112,7 +131,7 @@ async function readDisk(
 }
 
 /** The status for people. */
-function textStatus({ project, file, cluster, workloads, disk }: Status, cwd: string): string[] {
+function textStatus({ project, file, cluster, workloads, disk, synced }: Status, cwd: string): string[] {
   const where = cluster
     ? `${cluster.cluster.context} at ${cluster.kube.server}, namespace ${cluster.cluster.namespace}`
     : "not known: see above";
@@ -127,6 +146,7 @@ function textStatus({ project, file, cluster, workloads, disk }: Status, cwd: st
       ]),
     ]),
     ...(workloads ? ["", ...workloadLines(workloads)] : []),
+    ...(synced ? ["", ...verdictLines(synced)] : []),
   ];
 }
 
@@ -143,7 +163,7 @@ function workloadLines({ found }: Workloads): string[] {
   ]);
 }
 
-function jsonStatus({ project, file, cluster, workloads, disk, notes }: Status): object {
+function jsonStatus({ project, file, cluster, workloads, disk, synced, notes }: Status): object {
   return {
     project: { name: project.name, file },
     ...(cluster
@@ -179,6 +199,7 @@ function jsonStatus({ project, file, cluster, workloads, disk, notes }: Status):
       held,
       freed,
     })),
+    ...(synced ? { synced } : {}),
     notes,
   };
 }

@@ -6,6 +6,8 @@ import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
+import { terminalAsk } from "./ask.js";
+import { offerMigrate } from "./offer-migrate.js";
 import {
   loadProject,
   openSession,
@@ -27,7 +29,7 @@ export interface UpOptions extends ProjectOptions {
 
 /** `devloop up`: the loop, until it is told to end. Resolves with the exit code. */
 export async function upCommand(options: UpOptions): Promise<number> {
-  const loaded = await loadProject(options);
+  const loaded = await loadOrMigrate(options);
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const session = openSession(loaded, { ...options, watch: true }, signal);
@@ -52,6 +54,17 @@ export async function upCommand(options: UpOptions): Promise<number> {
     process.stdout.write(stillRunning(session.store.getSnapshot()));
   if (options.signal.aborted) return 130;
   return cleaned ? 0 : 1;
+}
+
+/** The project; in a terminal, where there is a compose file alone, one that migrate makes if the user wants it. */
+async function loadOrMigrate(options: UpOptions): Promise<LoadedProject> {
+  try {
+    return await loadProject(options);
+  } catch (error) {
+    const ask = options.output === "ui" ? terminalAsk(options) : undefined;
+    if (ask === undefined || !(await offerMigrate(error, { ...options, ask }))) throw error;
+    return await loadProject(options);
+  }
 }
 
 /**

@@ -1,10 +1,11 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { DeploySpec, ImageSpec, Project } from "../engine/model.js";
+import { fixedPart, isPattern } from "../engine/sync-rules.js";
 import { nearest } from "../lib/nearest.js";
 import type { LoadedConfig } from "./load.js";
 import { formatPath, type Path } from "./path.js";
-import { invalidConfig, type Problem } from "./problems.js";
+import { invalidConfig, type Problem } from "../lib/problems.js";
 import { isAddress } from "./to-project.js";
 import { find } from "./validate.js";
 
@@ -31,7 +32,14 @@ interface WantedPath {
   readonly within?: string;
 }
 
-function imagePaths({ name, context, dockerfile, secrets, contexts }: ImageSpec): readonly WantedPath[] {
+function imagePaths({
+  name,
+  context,
+  dockerfile,
+  secrets,
+  contexts,
+  sync,
+}: ImageSpec): readonly WantedPath[] {
   const at = ["images", name];
   const file: readonly WantedPath[] =
     dockerfile.kind === "inline"
@@ -58,6 +66,13 @@ function imagePaths({ name, context, dockerfile, secrets, contexts }: ImageSpec)
         ? [{ at: [...at, "secrets", id, "file"], path: source.path, kind: "file" }]
         : [];
     }),
+    ...(sync?.kind === "rules" ? sync.rules : []).map(({ src }, index): WantedPath => ({
+      at: [...at, "sync", index, "src"],
+      path: join(context, fixedPart(src)),
+      kind: isPattern(src) ? "directory" : "any",
+      within: context,
+      hint: "src is relative to the image's context",
+    })),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { interpolate, type Lookup } from "./interpolate.js";
-import type { Problem } from "./problems.js";
-import type { Span } from "./source.js";
+import type { Problem } from "../lib/problems.js";
+import type { Span } from "../lib/source.js";
 import type { ConfigNode, ScalarNode } from "./tree.js";
 
 export interface ExpandOptions {

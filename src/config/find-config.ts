@@ -23,15 +23,22 @@ export async function findConfig({
     });
   }
   for (let directory = resolve(cwd); ; directory = dirname(directory)) {
-    for (const name of fileNames) {
-      const candidate = join(directory, name);
-      if (await isFile(candidate)) return candidate;
-    }
+    const found = await configIn(directory);
+    if (found !== undefined) return found;
     if (directory === dirname(directory)) break;
   }
   throw new DevloopError("CONFIG_NOT_FOUND", "there is no devloop.yaml here or in any directory above", {
-    hint: "go to a project that has one, or name it with --file",
+    hint: "devloop init writes one for the project in this directory; or name one with --file",
   });
+}
+
+/** The path of the project's file in this very directory. */
+export async function configIn(directory: string): Promise<string | undefined> {
+  for (const name of fileNames) {
+    const candidate = join(directory, name);
+    if (await isFile(candidate)) return candidate;
+  }
+  return undefined;
 }
 
 /** A file's text. Throws CONFIG_INVALID when it cannot be read; `absent` is the answer for a file that is not there. */

@@ -1,21 +1,24 @@
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { parseDotenv } from "../lib/dotenv.js";
 import { findForwardClashes } from "./check-forwards.js";
+import { findSyncProblems, type SyncProblem } from "./check-sync.js";
 import { expand } from "./expand.js";
 import { findConfig, readText } from "./find-config.js";
 import type { Lookup } from "./interpolate.js";
 import { collectOrigins, type Origin } from "./origins.js";
 import { formatPath } from "./path.js";
-import { invalidConfig, type Problem } from "./problems.js";
+import { invalidConfig, type Problem } from "../lib/problems.js";
 import { activeProfiles, mergeProfile } from "./profiles.js";
 import { configSchema, fileSchema, type Config } from "./schema.js";
-import { createSource, type Source } from "./source.js";
+import { createSource, type Source } from "../lib/source.js";
 import { readTree, type ConfigNode, type MapNode } from "./tree.js";
 import { find, validate } from "./validate.js";
 
 export interface LoadConfigOptions {
   /** Path of the file, relative to `cwd`; left out: found in `cwd` or above. */
   readonly file?: string | undefined;
+  /** The file's text, for one that is not written yet; `file` then says where it will be. */
+  readonly text?: string;
   readonly cwd: string;
   /** `ci` switches a profile on, `-ci` switches one off that would be active by itself. */
   readonly profiles: readonly string[];
@@ -49,10 +52,11 @@ export interface LoadedConfig {
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { cwd, env, context } = options;
-  const file = await findConfig(options);
+  const file =
+    options.text === undefined ? await findConfig(options) : resolve(cwd, options.file ?? "devloop.yaml");
   const dotenvFile = join(dirname(file), ".env");
   const [text, dotenvText] = await Promise.all([
-    readText(file, { cwd }),
+    options.text ?? readText(file, { cwd }),
     readText(dotenvFile, { cwd, absent: "" }),
   ]);
   const shown = relative(cwd, file).split(sep).join("/");
@@ -83,7 +87,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const checked = declared.length > 0 ? { problems: declared } : validate(configSchema, tree);
   problems.push(...checked.problems);
   const config = "value" in checked ? checked.value : undefined;
-  if (config !== undefined) problems.push(...clashes(config, tree, source));
+  if (config !== undefined) problems.push(...crossChecks(config, tree, source));
   if (config === undefined || problems.length > 0) throw invalidConfig(source, problems);
 
   return {
@@ -135,12 +139,19 @@ function expandActivation(profile: ConfigNode, options: Parameters<typeof expand
   return { ...profile, entries };
 }
 
-function clashes(config: Config, tree: ConfigNode, source: Source): readonly Problem[] {
-  return findForwardClashes(config.forwards).map(({ path, other, message }) => {
-    const first = find(tree, other)?.span ?? tree.span;
+/** What no single value tells: places that do not go together. */
+function crossChecks(config: Config, tree: ConfigNode, source: Source): readonly Problem[] {
+  const found: readonly SyncProblem[] = [
+    ...findForwardClashes(config.forwards),
+    ...findSyncProblems(config, source.file),
+  ];
+  return found.map(({ path, other, message, hint }) => {
+    const first = other && (find(tree, other)?.span ?? tree.span);
+    const where = first === undefined ? "" : ` (first at line ${source.position(first.start).line})`;
     return {
       span: find(tree, path)?.span ?? tree.span,
-      message: `${formatPath(path)}: ${message} (first at line ${source.position(first.start).line})`,
+      message: `${formatPath(path)}: ${message}${where}`,
+      hint,
     };
   });
 }

@@ -1,7 +1,7 @@
 import { formatPath, type Path } from "./path.js";
 import { givenEntries } from "./plain.js";
 import { childSchema, type Schema } from "./schema-walk.js";
-import type { Source } from "./source.js";
+import type { Source } from "../lib/source.js";
 import type { ConfigNode, Variable } from "./tree.js";
 
 /** What set a value. */

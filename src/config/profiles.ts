@@ -1,7 +1,7 @@
 import { nearest } from "../lib/nearest.js";
 import { DevloopError } from "../lib/errors.js";
 import type { Lookup } from "./interpolate.js";
-import { printable } from "./source.js";
+import { printable } from "../lib/source.js";
 import type { ConfigNode, MapEntry, MapNode } from "./tree.js";
 
 export interface ActivationSurroundings {

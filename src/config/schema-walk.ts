@@ -41,8 +41,9 @@ function kindOf(schema: z.core.$ZodTypes): Kind | undefined {
     case "enum":
       return "text";
     case "number":
-    case "literal":
       return "number";
+    case "literal":
+      return typeof def.values[0] === "boolean" ? "boolean" : "number";
     case "boolean":
       return "boolean";
     case "object":

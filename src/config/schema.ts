@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
+import { pullSchema, rebuildSchema, syncSchema } from "./sync-schema.js";
+import { orderSchema } from "./order-schema.js";
 
 // The messages of checks complete the sentence `<path>: "<value>" …`; validate.ts puts them together.
 
@@ -123,13 +125,16 @@ const imageSchema = z
       .describe("Platform to build for, as in linux/arm64; left out: the cluster's."),
     cacheFrom: z.array(text).default([]).describe("Images whose layers serve as a cache."),
     noCache: z.boolean().default(false).describe("Build every step anew."),
-    pull: z.boolean().default(false).describe("Ask the registry for newer base images at every build."),
+    pullBases: z.boolean().default(false).describe("Ask the registry for newer base images at every build."),
     ignore: z
       .array(text)
       .default([])
       .describe(
         "Patterns in .dockerignore syntax, relative to the context, beside those of .dockerignore: such files neither rebuild nor travel.",
       ),
+    sync: syncSchema.optional(),
+    rebuild: rebuildSchema.default([]),
+    pull: pullSchema.default([]),
   })
   .superRefine((image, context) => {
     if (image.dockerfile === undefined || image.dockerfileInline === undefined) return;
@@ -257,6 +262,7 @@ const profileSchema = z
     images: imagesSchema.optional(),
     deploy: deploysSchema.optional(),
     forwards: forwardsSchema.optional(),
+    order: orderSchema.optional(),
     limits: limitsSchema.optional(),
     keepImages: keepImagesSchema.optional(),
   })
@@ -273,6 +279,7 @@ const sections = {
   images: imagesSchema.default({}),
   deploy: deploysSchema.default([]),
   forwards: forwardsSchema.default([]),
+  order: orderSchema.default({}),
   limits: limitsSchema.prefault({}),
   keepImages: keepImagesSchema.default(3),
 };
@@ -288,7 +295,7 @@ export const fileSchema = z
 /** What is left once the active profiles are merged: all defaults filled in. */
 export const configSchema = z
   .strictObject(sections)
-  .transform(({ images, deploy, forwards, limits, keepImages, ...rest }) => ({
+  .transform(({ images, deploy, forwards, order, limits, keepImages, ...rest }) => ({
     ...rest,
     images: Object.fromEntries(
       Object.entries(images).map(([name, { context, dockerfile, ...image }]) => {
@@ -306,6 +313,7 @@ export const configSchema = z
       host,
       strict,
     })),
+    order,
     limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
     keepImages,
   }));

@@ -2,6 +2,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import type {
   ClusterSpec,
   DeploySpec,
+  DockerfileSource,
   ForwardSpec,
   ImageSpec,
   NamedContext,
@@ -12,6 +13,7 @@ import { hashJson } from "../lib/canonical-json.js";
 import { forwardId, forwardTarget } from "./check-forwards.js";
 import type { LoadedConfig } from "./load.js";
 import type { Config, ForwardConfig } from "./schema.js";
+import { toPull, toSync } from "./to-sync.js";
 
 /** The project that the loop works on: every path absolute, nothing looked up on disk (checkPaths does that). */
 export function toProject({ config, file }: Pick<LoadedConfig, "config" | "file">): Project {
@@ -23,6 +25,7 @@ export function toProject({ config, file }: Pick<LoadedConfig, "config" | "file"
     images: Object.entries(config.images).map(([name, image]) => toImage(name, image, root)),
     deploys: withDistinctIds(config.deploy.map((entry) => toDeploy(entry, root))),
     forwards: config.forwards.map(toForward),
+    order: config.order,
     maxBuilds: config.limits.builds,
     keepImages: config.keepImages,
   };
@@ -39,17 +42,16 @@ function isContextAddress(place: string): boolean {
 }
 
 function toImage(name: string, image: Config["images"][string], root: string): ImageSpec {
-  const { dockerfile = "Dockerfile", dockerfileInline: text, ...rest } = image;
+  const { dockerfile: file = "Dockerfile", dockerfileInline: text, sync, rebuild, pull, ...rest } = image;
   const context = resolve(root, image.context);
-  return withHash<Omit<ImageSpec, "specHash">>(
+  const dockerfile: DockerfileSource =
+    text === undefined ? { kind: "file", path: resolve(context, file) } : { kind: "inline", text };
+  const built = withHash<Omit<ImageSpec, "specHash" | "sync" | "pull">>(
     definedOnly({
       ...rest,
       name,
       context,
-      dockerfile:
-        text === undefined
-          ? ({ kind: "file", path: resolve(context, dockerfile) } as const)
-          : ({ kind: "inline", text } as const),
+      dockerfile,
       secrets: mapValues(image.secrets, ({ file, env = "" }): SecretSource => {
         return file === undefined ? { kind: "env", name: env } : { kind: "file", path: resolve(root, file) };
       }),
@@ -61,6 +63,8 @@ function toImage(name: string, image: Config["images"][string], root: string): I
       }),
     }),
   );
+  const rules = toSync({ sync, rebuild }, { context, dockerfile });
+  return { ...built, ...(rules === undefined ? {} : { sync: rules }), pull: toPull(pull, root) };
 }
 
 /** `default` stands for the agent of the environment, `id=path` for the one at that socket. */

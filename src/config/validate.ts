@@ -2,10 +2,10 @@ import type { z } from "zod";
 import { nearest } from "../lib/nearest.js";
 import { formatPath, type Path } from "./path.js";
 import { coreNumber, toPlain } from "./plain.js";
-import type { Problem } from "./problems.js";
+import type { Problem } from "../lib/problems.js";
 import { acceptedKinds, childSchema, validKeys, type Kind, type Schema } from "./schema-walk.js";
 import { hidden, madeOfSecrets } from "./secret.js";
-import type { Span } from "./source.js";
+import type { Span } from "../lib/source.js";
 import type { ConfigNode } from "./tree.js";
 
 export interface Validated<T> {

@@ -184,11 +184,14 @@ const imageAnswer = z.object({
   Architecture: z.string().default(""),
   Variant: z.string().optional(),
   RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
+  Config: z
+    .object({ Entrypoint: z.array(z.string()).nullish(), Cmd: z.array(z.string()).nullish() })
+    .nullish(),
   Metadata: z.object({ LastTagTime: z.string().nullish() }).nullish(),
 });
 
 function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
-  const { Os, Architecture, Variant, RootFS } = found;
+  const { Os, Architecture, Variant, RootFS, Config } = found;
   // An image that never had a name has the year 1 there.
   const taggedAt = Date.parse(found.Metadata?.LastTagTime ?? "");
   return {
@@ -198,6 +201,8 @@ function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
     platform: [Os, Architecture, ...(Variant ? [Variant] : [])].join("/"),
     digests: found.RepoDigests ?? [],
     layers: RootFS?.Layers ?? [],
+    entrypoint: Config?.Entrypoint ?? [],
+    command: Config?.Cmd ?? [],
     ...(taggedAt > 0 ? { taggedAt } : {}),
   };
 }

@@ -76,6 +76,9 @@ export interface EngineImage {
   readonly digests: readonly string[];
   /** Digests of the layers as they are uncompressed, the lowest first; empty where the engine does not tell. */
   readonly layers: readonly string[];
+  /** What it starts: its entrypoint's words, and those of its CMD. */
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
   /** When it was last given a name, in ms since the epoch; left out where the engine does not tell. */
   readonly taggedAt?: number;
 }

@@ -37,7 +37,7 @@ export interface Engine {
 }
 
 /** Failures of the outside that pass by themselves: tried again after a while, longer each time, ms. */
-const transient: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NODE_UNREACHABLE"]);
+const transient: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NODE_UNREACHABLE", "SYNC_INTERRUPTED"]);
 const retryDelaysMs = [1_000, 2_000, 5_000, 10_000, 15_000];
 
 /**

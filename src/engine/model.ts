@@ -25,11 +25,64 @@ export interface ImageSpec {
   readonly platform?: string;
   readonly cacheFrom: readonly string[];
   readonly noCache: boolean;
-  readonly pull: boolean;
+  /** Ask the registry for newer base images at every build. */
+  readonly pullBases: boolean;
   /** Patterns in .dockerignore syntax, relative to the context: changes under them neither rebuild nor travel. */
   readonly ignore: readonly string[];
-  /** Hash of all fields above: part of the build's input key. */
+  /** Which changes go into the running containers instead of a new image. */
+  readonly sync?: SyncSpec;
+  /** Generated files that come back from the containers. */
+  readonly pull: readonly PullRule[];
+  /** Hash of all fields above but `sync` and `pull`: part of the build's input key. */
   readonly specHash: string;
+}
+
+/** As written, or as a Dockerfile's COPY and ADD lines tell them. Patterns are in .dockerignore syntax, relative to the context. */
+export type SyncSpec = {
+  /** Files under a rule that need a new image all the same. */
+  readonly rebuild: readonly string[];
+} & (
+  | { readonly kind: "rules"; readonly rules: readonly SyncRule[] }
+  | { readonly kind: "auto"; readonly ignore: readonly string[]; readonly then: SyncAction }
+);
+
+export interface SyncRule {
+  /**
+   * A directory, a file or a pattern, relative to the context, with forward slashes; `.` is the context. A directory's files keep
+   * their paths below it, a pattern's those below its part without wildcards.
+   */
+  readonly src: string;
+  /** An absolute path in the container: a directory, or for a `src` that is a file the file, unless it ends with a slash. */
+  readonly dest: string;
+  /** Relative to the context, as all patterns. These are not synced: a change of them builds the image. */
+  readonly ignore: readonly string[];
+  readonly then: SyncAction;
+  /** Where the rule comes from when nobody wrote it: `COPY in Dockerfile:7`. */
+  readonly origin?: string;
+  /** It holds for a `src` that is a directory: where docker puts a file depends on what the image has at `dest`. */
+  readonly onlyDirectory?: true;
+}
+
+/** What follows a change of a rule's files. */
+export type SyncAction =
+  | { readonly kind: "nothing" }
+  /** The container's process starts anew; the container stays. */
+  | { readonly kind: "restart" }
+  | {
+      readonly kind: "exec";
+      readonly command: readonly string[];
+      /** The container's own when it is left out. */
+      readonly workdir?: string;
+      /** Only when a file that matches one of these changed; always when empty. */
+      readonly when: readonly string[];
+    };
+
+/** One way back: what appears below `src` in a container is written below `dest` here. */
+export interface PullRule {
+  /** An absolute path in the container. */
+  readonly src: string;
+  /** Absolute path of a directory here. */
+  readonly dest: string;
 }
 
 /** The file, which may lie outside the context, or its text as it stands in devloop.yaml. Paths are absolute. */
@@ -83,6 +136,9 @@ export interface ClusterSpec {
   readonly allow: readonly string[];
 }
 
+/** How far a workload is to be: a pod of it runs, all are ready, or, of a job, it has ended well. */
+export type Milestone = "started" | "ready" | "completed";
+
 /** All of a project that the loop works on. */
 export interface Project {
   readonly name: string;
@@ -92,6 +148,8 @@ export interface Project {
   readonly images: readonly ImageSpec[];
   readonly deploys: readonly DeploySpec[];
   readonly forwards: readonly ForwardSpec[];
+  /** What a workload waits for before it is applied, by the names of both. */
+  readonly order: Readonly<Record<string, Readonly<Record<string, Milestone>>>>;
   readonly maxBuilds: number;
   /** How many builds of each image stay in the engine and the nodes; 0 keeps all. */
   readonly keepImages: number;
@@ -100,13 +158,23 @@ export interface Project {
 // ---- tasks ------------------------------------------------------------------------------------------------------
 
 export type DeployId = string;
-export type TaskKind = "build" | "load" | "render" | "deploy" | "prune";
-/** `build:monitor-agent`, `load:monitor-agent`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`, `prune:removed`. */
+export type TaskKind = "build" | "load" | "render" | "deploy" | "sync" | "prune";
+/** `build:web`, `load:web`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`, `sync:web`, `prune:removed`. */
 export type TaskId = `${TaskKind}:${string}`;
 
 /** What a task is to do, with its inputs: all that RunTask needs beside the adapters. */
 export type TaskInput =
-  | { readonly kind: "build"; readonly image: ImageSpec; readonly bases: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "build";
+      readonly image: ImageSpec;
+      readonly bases: Readonly<Record<string, string>>;
+      /** The revision of the files that are synced, where there are such. */
+      readonly synced?: string;
+      /** The key without that revision: an earlier build with the same basis serves, since what it lacks is synced. */
+      readonly basis?: string;
+      /** A person or a failed sync asked for it: no earlier build with the same basis serves. */
+      readonly anew?: true;
+    }
   | {
       readonly kind: "load";
       readonly image: string;
@@ -125,9 +193,27 @@ export type TaskInput =
       readonly refs: Readonly<Record<string, string>>;
       /** Images that have none yet, since their first build failed: objects that need them wait. */
       readonly missing: readonly string[];
+      /** What the containers of synced images need for it, by image. */
+      readonly agents: Readonly<Record<string, AgentNeed>>;
+      /** Workloads whose turn has not come, by name, with what each waits for: "db is ready". */
+      readonly later: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: "sync";
+      readonly image: ImageSpec;
+      /** The reference that the containers run. */
+      readonly ref: string;
+      /** Of the synced files; left out where the containers are to get what others of `ref` got last. */
+      readonly revision?: string;
+      /** The image was built from this very revision: building again would not help. */
+      readonly fresh: boolean;
+      readonly containers: readonly RunningContainer[];
     }
   /** Remove what deploys that left devloop.yaml had applied. */
   | { readonly kind: "prune"; readonly keep: readonly DeployId[] };
+
+/** What the agent is in a container for: files that come back, files that go in, or also to start its process anew. */
+export type AgentNeed = "pull" | "files" | "process";
 
 export interface BuildOutput {
   readonly kind: "build";
@@ -139,6 +225,8 @@ export interface BuildOutput {
   readonly remembered: boolean;
   readonly cachedSteps: number;
   readonly steps: number;
+  /** The revision of the synced files that it was built from. */
+  readonly synced?: string;
 }
 export interface LoadOutput {
   readonly kind: "load";
@@ -171,7 +259,16 @@ export interface DeployOutput {
   readonly replaced: readonly string[];
   /** Held back because an image of theirs is not built yet. */
   readonly waiting: readonly string[];
+  /** Held back until another workload is so far. */
+  readonly later: readonly LaterWorkload[];
   readonly workloads: readonly AppliedWorkload[];
+}
+export interface LaterWorkload {
+  /** `Deployment/web`. */
+  readonly title: string;
+  readonly name: string;
+  /** "db is ready". */
+  readonly until: string;
 }
 export interface AppliedWorkload {
   readonly id: WorkloadId;
@@ -183,11 +280,32 @@ export interface AppliedWorkload {
   /** The project's images it runs. */
   readonly images: readonly string[];
 }
+export interface SyncOutput {
+  readonly kind: "sync";
+  /** The containers that hold the truth now. */
+  readonly containers: readonly SyncedContainer[];
+  /** The files could not be brought into the containers: the image is built instead. */
+  readonly rebuild?: string;
+}
+export interface SyncedContainer {
+  /** The runtime's id. */
+  readonly id: string;
+  readonly pod: string;
+  readonly container: string;
+  /** Files and links written and removed. */
+  readonly written: number;
+  readonly removed: number;
+  readonly bytes: number;
+  /** Its process was started anew. */
+  readonly restarted: boolean;
+  /** Commands that were run. */
+  readonly commands: number;
+}
 export interface PruneOutput {
   readonly kind: "prune";
   readonly pruned: readonly string[];
 }
-export type TaskOutput = BuildOutput | LoadOutput | RenderOutput | DeployOutput | PruneOutput;
+export type TaskOutput = BuildOutput | LoadOutput | RenderOutput | DeployOutput | SyncOutput | PruneOutput;
 
 /** How far a running task is; shown, never decided on. */
 export interface TaskProgress {
@@ -267,6 +385,30 @@ export type ServiceState =
   | { readonly status: "up" }
   | { readonly status: "down"; readonly failure: Failure; readonly since: number };
 
+/** A container that runs one of the project's images. */
+export interface RunningContainer {
+  /** The runtime's id: another after each restart by the kubelet. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUid: string;
+  readonly container: string;
+  /** As it stands in the pod's spec. */
+  readonly image: string;
+  /** How often the connection to its agent had to be made anew: what it holds is looked at again after each. */
+  readonly reconnects: number;
+}
+
+export type NewContainer = Omit<RunningContainer, "reconnects">;
+
+/** A process that devloop started anew has ended, and is started again by its agent. */
+export interface CrashedProcess {
+  readonly image: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly exitCode: number;
+}
+
 /** The contents of an image's context, or of the files a deploy reads, as last seen. */
 export interface SourceState {
   /** Hash over path, bytes, mode and link target of every file. */
@@ -279,11 +421,16 @@ export interface SourceState {
 
 export interface ImageState {
   readonly spec: ImageSpec;
+  /** Of the files that need a new image. */
   readonly source?: SourceState;
+  /** Of the files that are synced; left out for an image without rules. */
+  readonly synced?: SourceState;
   /** Other images of the project that its Dockerfile builds FROM or copies from. */
   readonly bases: readonly string[];
   /** Raised by each "rebuild" a person asks for. */
   readonly triggers: number;
+  /** Raised by each sync that could not be done. */
+  readonly rebuilds: number;
 }
 
 export interface DeployState {
@@ -421,6 +568,10 @@ export interface State {
   readonly tasks: Readonly<Record<TaskId, TaskState>>;
   readonly workloads: Readonly<Record<WorkloadId, WorkloadState>>;
   readonly forwards: Readonly<Record<string, ForwardState>>;
+  /** Those that run now, of the workloads that were applied. */
+  readonly containers: readonly RunningContainer[];
+  /** By the container's id. */
+  readonly crashed: Readonly<Record<string, CrashedProcess>>;
   readonly paused: boolean;
   readonly startedAt: number;
   readonly loops: readonly Loop[];
@@ -470,6 +621,15 @@ export type Event = { readonly at: number } & (
       readonly serving: boolean;
       readonly connections: number;
     }
+  /** Containers started or ended. */
+  | { readonly type: "containers.changed"; readonly containers: readonly NewContainer[] }
+  /** The connection to a container's agent broke off, and was made anew. */
+  | { readonly type: "container.reconnected"; readonly container: string }
+  /** Something about files that are synced is not as one may think, and nothing fails for it. */
+  | { readonly type: "sync.note"; readonly message: string }
+  /** A process that devloop started anew has ended by itself, or runs again. */
+  | { readonly type: "process.crashed"; readonly container: string; readonly process: CrashedProcess }
+  | { readonly type: "process.running"; readonly container: string }
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }
@@ -494,7 +654,8 @@ export type NewEvent = Event extends infer E
 
 /** New contents of an image's context or of a deploy's files. */
 export interface SourceChange {
-  readonly target: { readonly image: string } | { readonly deploy: DeployId };
+  /** `sync`: an image's files that are synced. */
+  readonly target: { readonly image: string } | { readonly sync: string } | { readonly deploy: DeployId };
   readonly revision: string;
   readonly changed: readonly string[];
   readonly changedAt: number;

@@ -1,11 +1,26 @@
+import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
-import type { Hold, Service, State, Task, TaskId, TaskInput } from "./model.js";
+import type {
+  AgentNeed,
+  Hold,
+  ImageSpec,
+  ImageState,
+  Service,
+  State,
+  Task,
+  TaskId,
+  TaskInput,
+} from "./model.js";
+import { laterKey, laterWorkloads } from "./order.js";
 import {
   built,
   isInterruptible,
+  joinKey,
   loaded,
   parseTaskId,
   rendered,
+  separator,
+  syncedContainers,
   taskId,
   taskIds,
   taskState,
@@ -104,6 +119,8 @@ function want(state: State, id: TaskId, wants: Wants): Want {
       return wantLoad(state, subject, wants);
     case "deploy":
       return wantDeploy(state, subject, wants);
+    case "sync":
+      return wantSync(state, subject, wants);
     case "prune":
       return wantPrune(state, wants);
     default:
@@ -126,8 +143,39 @@ function wantBuild(state: State, name: string, wants: Wants): Want {
     if (!output) return hold({ reason: "failed-input", on: id });
     bases[base] = output.ref;
   }
-  const key = joinKey([image.spec.specHash, image.source.revision, image.triggers, ...Object.values(bases)]);
-  return { kind: "run", key, input: { kind: "build", image: image.spec, bases } };
+  const { spec, source, triggers } = image;
+  const basis = joinKey([spec.specHash, source.revision, triggers, ...Object.values(bases)]);
+  if (!spec.sync) return { kind: "run", key: basis, input: { kind: "build", image: spec, bases } };
+  if (!image.synced) return hold({ reason: "starting", on: "the files that are synced" });
+  return wantSyncedBuild(state, image, { basis, bases, synced: image.synced.revision });
+}
+
+/**
+ * The build of an image whose files are synced: a change of those alone asks for none, as long as there is an image to sync
+ * them into. A build that failed may have failed for them.
+ */
+function wantSyncedBuild(
+  state: State,
+  { spec, triggers, rebuilds }: ImageState,
+  {
+    basis,
+    bases,
+    synced,
+  }: {
+    readonly basis: string;
+    readonly bases: Readonly<Record<string, string>>;
+    readonly synced: string;
+  },
+): Want {
+  const task = taskState(state, taskId("build", spec.name));
+  const prefix = joinKey([basis, rebuilds, ""]);
+  const standing = [task.running?.key, task.success?.key].find((key) => key?.startsWith(prefix));
+  // What was built last is what counts: after a failure of the same it is not what was asked for.
+  const succeeded = task.running !== undefined || task.last?.status === "succeeded";
+  const key = standing !== undefined && succeeded ? standing : prefix + synced;
+  const anew = triggers > 0 || rebuilds > 0;
+  const input: TaskInput = { kind: "build", image: spec, bases, synced, basis, ...(anew ? { anew } : {}) };
+  return { kind: "run", key, input };
 }
 
 function wantRender(state: State, id: string): Want {
@@ -206,12 +254,102 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
   const lost = serviceHold(state, "cluster");
   if (lost) return lost;
   const missing = output.images.filter((image) => !(image in refs));
-  const key = joinKey([output.hash, deploy.triggers, ...Object.entries(refs).flat()]);
+  const agents = agentNeeds(state, output.images);
+  const basis = joinKey([
+    output.hash,
+    deploy.triggers,
+    ...Object.entries(refs).flat(),
+    ...Object.entries(agents).flat(),
+  ]);
+  const later = laterWorkloads(state, id, basis);
+  const key = laterKey(basis, later);
   return {
     kind: "run",
     key,
-    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing },
+    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing, agents, later },
   };
+}
+
+function agentNeeds(state: State, images: readonly string[]): Readonly<Record<string, AgentNeed>> {
+  return Object.fromEntries(
+    images.flatMap((name): readonly (readonly [string, AgentNeed])[] => {
+      const { sync, pull = [] } = state.images[name]?.spec ?? {};
+      if (!sync && pull.length === 0) return [];
+      const actions = sync?.kind === "auto" ? [sync.then] : (sync?.rules ?? []).map(({ then }) => then);
+      if (!sync) return [[name, "pull"]];
+      return [[name, actions.some(({ kind }) => kind === "restart") ? "process" : "files"]];
+    }),
+  );
+}
+
+/** Files go into the containers of an image that is as new as its other files are: half an edit would be neither. */
+function wantSync(state: State, name: string, wants: Wants): Want {
+  const image = state.images[name];
+  if (!image?.spec.sync) return nothing;
+  if (!image.synced) return hold({ reason: "starting", on: "the files that are synced" });
+  for (const task of [taskId("build", name), taskId("load", name)]) {
+    if (!isSettled(state, task, wants))
+      return wantSyncAsBefore(state, image.spec, hold({ reason: "dependency", on: task }));
+    if (hasFailed(state, task))
+      return wantSyncAsBefore(state, image.spec, hold({ reason: "failed-input", on: task }));
+  }
+  const ref = loaded(state, name)?.ref;
+  const output = built(state, name);
+  if (ref === undefined || output === undefined) return nothing;
+  const containers = syncedContainers(state, name);
+  const { revision } = image.synced;
+  const fresh = output.synced === revision;
+  // None runs that could take the files: the only way in is a new image, for one that fails by itself.
+  if (containers.length === 0 && (fresh || !failsWithout(state, name))) return nothing;
+  const lost = serviceHold(state, "cluster");
+  if (lost) return lost;
+  const ids = containers.map(({ id, reconnects }) => `${id}+${reconnects}`).sort();
+  return {
+    kind: "run",
+    // A build that a refused sync asked for may give the same image again: whether it helped is to be seen.
+    key: joinKey([ref, revision, hashOfRules(image.spec), image.rebuilds, ...ids]),
+    input: { kind: "sync", image: image.spec, ref, revision, fresh, containers },
+  };
+}
+
+/**
+ * While the next image is not there, a container that comes new, such as one that was restarted, gets what the others of its image
+ * got last: with its image alone it would be older than they are. Otherwise it is as `otherwise` says.
+ */
+function wantSyncAsBefore(state: State, image: ImageSpec, otherwise: Want): Want {
+  const { success } = taskState(state, taskId("sync", image.name));
+  const ref = loaded(state, image.name)?.ref;
+  const { output } = success ?? {};
+  // What was synced last was synced into containers of this image: its reference is the first part of the key.
+  if (ref === undefined || !success?.key.startsWith(joinKey([ref, ""]))) return otherwise;
+  if (output?.kind !== "sync" || output.rebuild !== undefined || serviceHold(state, "cluster"))
+    return otherwise;
+  const containers = syncedContainers(state, image.name);
+  const known = new Set(output.containers.map(({ id }) => id));
+  if (containers.every(({ id }) => known.has(id))) return otherwise;
+  const ids = containers.map(({ id, reconnects }) => `${id}+${reconnects}`).sort();
+  return {
+    kind: "run",
+    key: joinKey([ref, "as before", ...ids]),
+    input: { kind: "sync", image, ref, fresh: false, containers },
+  };
+}
+
+function hashOfRules({ sync }: ImageSpec): string {
+  return canonicalJson(sync ?? {});
+}
+
+/**
+ * A workload of the image has failed: its containers come to nothing before anything can be synced into them. One that has only
+ * just ended is started again at once.
+ */
+function failsWithout(state: State, image: string): boolean {
+  return Object.values(state.workloads).some(
+    ({ kind, images, health }) =>
+      images.includes(image) &&
+      health?.status === "failed" &&
+      (health.cause?.reason !== "Exited" || kind === "Job"),
+  );
 }
 
 function wantPrune(state: State, wants: Wants): Want {
@@ -274,9 +412,6 @@ function triggersOfBuild(state: State, image: string): string {
   return taskState(state, taskId("build", image)).success?.key.split(separator)[2] ?? "0";
 }
 
-const separator = "|";
-const joinKey = (parts: readonly (string | number)[]): string => parts.join(separator);
-
 /** Whether the loop has nothing running and nothing to start: it rests until the next event. */
 export function isAtRest(state: State): boolean {
   return Object.values(state.tasks).every((task) => !task.running) && plan(state).start.length === 0;
@@ -285,4 +420,27 @@ export function isAtRest(state: State): boolean {
 /** Why a task waits; undefined when it does not. */
 export function taskHold(state: State, id: TaskId): Hold | undefined {
   return plan(state).holds.get(id);
+}
+
+/**
+ * Whether a container has just come and is still to get what changed since its image was built: no connection is to be made to it
+ * before. One that cannot get it, or not now, is better than none.
+ */
+export function awaitsSync(
+  state: State,
+  container: { readonly id: string; readonly image: string },
+): boolean {
+  const image = Object.values(state.images).find(
+    ({ spec: { name, sync } }) => sync && loaded(state, name)?.ref === container.image,
+  );
+  if (!image) return false;
+  const id = taskId("sync", image.spec.name);
+  const { running, last, success } = taskState(state, id);
+  const output = success?.output;
+  const had =
+    output?.kind === "sync" &&
+    (output.rebuild !== undefined || output.containers.some((each) => each.id === container.id));
+  if (had) return false;
+  const tried = state.containers.some((each) => each.id === container.id);
+  return !(tried && !running && last?.status === "failed") && !taskHold(state, id);
 }

@@ -7,14 +7,17 @@ import type {
   ImageState,
   Loop,
   Project,
+  NewContainer,
   Service,
   SourceChange,
   State,
   TaskId,
+  TaskOutput,
   TaskState,
   WorkloadHealth,
   WorkloadState,
 } from "./model.js";
+import { hasLater } from "./order.js";
 import { isAtRest } from "./plan.js";
 import { taskIds, taskState } from "./tasks.js";
 
@@ -29,6 +32,8 @@ export function initialState(project: Project, startedAt: number): State {
     tasks: {},
     workloads: {},
     forwards: {},
+    containers: [],
+    crashed: {},
     paused: false,
     startedAt,
     loops: [{ number: 1, startedAt, changed: [] }],
@@ -71,8 +76,8 @@ function apply(state: State, event: Event): State {
         ...(again ? { retrying } : {}),
       }));
       // Work that no edit of a file asked for, such as after an edit of devloop.yaml, is a loop of its own; another try
-      // belongs to the loop that it failed in.
-      return again ? next : openLoop(next, event.at, []);
+      // belongs to the loop that it failed in, and a container that comes by itself begins none.
+      return again || event.task.input.kind === "sync" ? next : openLoop(next, event.at, []);
     }
     case "task.progress":
       return withRunning(state, event, (task, running) => ({
@@ -94,8 +99,7 @@ function apply(state: State, event: Event): State {
           success: { key, output: event.output, at: event.at },
         };
       });
-      const applied = event.output.kind === "deploy" && key !== undefined && next !== state;
-      return dropOrphans(applied ? takeWorkloads(next, event.id, event.output) : next);
+      return dropOrphans(key === undefined || next === state ? next : takeOutput(next, event));
     }
     case "task.failed": {
       const service = serviceLost[event.failure.code];
@@ -127,6 +131,23 @@ function apply(state: State, event: Event): State {
         forwards: { ...state.forwards, [event.id]: { ...forward, state: status, serving, connections } },
       };
     }
+    case "containers.changed":
+      return containersChanged(state, event.containers);
+    case "container.reconnected":
+      return {
+        ...state,
+        containers: state.containers.map((container) =>
+          container.id === event.container
+            ? { ...container, reconnects: container.reconnects + 1 }
+            : container,
+        ),
+      };
+    case "process.crashed":
+      return { ...state, crashed: { ...state.crashed, [event.container]: event.process } };
+    case "process.running":
+      return event.container in state.crashed
+        ? { ...state, crashed: without(state.crashed, (id) => id === event.container) }
+        : state;
     case "trigger.requested":
       return openLoop(triggered(state, event), event.at, []);
     case "loop.paused":
@@ -138,6 +159,7 @@ function apply(state: State, event: Event): State {
     case "task.output":
     case "task.note":
     case "images.removed":
+    case "sync.note":
     case "watch.problem":
       return state;
     default:
@@ -161,8 +183,48 @@ function serviceDown(
 }
 
 /** What decides which files an image is made from, and which images: both are told by a scan. */
-function sourcesOf({ context, dockerfile, contexts, ignore, target, args }: ImageSpec): object {
-  return { context, dockerfile, contexts, ignore, target, args };
+export function sourcesOf({
+  context,
+  dockerfile,
+  contexts,
+  ignore,
+  target,
+  args,
+  sync,
+  pull,
+}: ImageSpec): object {
+  return { context, dockerfile, contexts, ignore, target, args, sync: sync ?? null, pull };
+}
+
+/** What a task's output means for the rest of the state. */
+function takeOutput(
+  state: State,
+  { id, output }: { readonly id: TaskId; readonly output: TaskOutput },
+): State {
+  if (output.kind === "deploy") return takeWorkloads(state, id, output);
+  if (output.kind !== "sync" || output.rebuild === undefined) return state;
+  const image = state.images[id.slice("sync:".length)];
+  if (!image) return state;
+  const next = { ...image, rebuilds: image.rebuilds + 1 };
+  return { ...state, images: { ...state.images, [image.spec.name]: next } };
+}
+
+function containersChanged(state: State, containers: readonly NewContainer[]): State {
+  const known = new Map(state.containers.map((container) => [container.id, container]));
+  const ids = new Set(containers.map(({ id }) => id));
+  return {
+    ...state,
+    containers: containers.map((container) => known.get(container.id) ?? { ...container, reconnects: 0 }),
+    crashed: without(state.crashed, (id) => !ids.has(id)),
+  };
+}
+
+function without<T>(
+  entries: Readonly<Record<string, T>>,
+  leaves: (key: string) => boolean,
+): Readonly<Record<string, T>> {
+  if (!Object.keys(entries).some(leaves)) return entries;
+  return Object.fromEntries(Object.entries(entries).filter(([key]) => !leaves(key)));
 }
 
 /** Takes a new config in: what stays keeps all that is known of it, so that only what changed runs again. */
@@ -170,9 +232,9 @@ function takeProject(state: State, project: Project): State {
   const images = Object.fromEntries(
     project.images.map((spec): [string, ImageState] => {
       const known = state.images[spec.name];
-      if (!known) return [spec.name, { spec, bases: [], triggers: 0 }];
+      if (!known) return [spec.name, { spec, bases: [], triggers: 0, rebuilds: 0 }];
       const sameSources = canonicalJson(sourcesOf(known.spec)) === canonicalJson(sourcesOf(spec));
-      const { source: _, ...rest } = known;
+      const { source: _source, synced: _synced, ...rest } = known;
       // Another context's revision must not start a build of this one: it waits for the scan.
       return [spec.name, { ...(sameSources ? known : rest), spec }];
     }),
@@ -214,7 +276,11 @@ function sourcesChanged(state: State, changes: readonly SourceChange[]): State {
   for (const change of changes) {
     const { revision, changed, changedAt } = change;
     const source = { revision, changed: changed.slice(0, 100), changedAt };
-    if ("image" in change.target) {
+    if ("sync" in change.target) {
+      const image = next.images[change.target.sync];
+      if (!image || image.synced?.revision === revision) continue;
+      next = { ...next, images: { ...next.images, [image.spec.name]: { ...image, synced: source } } };
+    } else if ("image" in change.target) {
       const image = next.images[change.target.image];
       if (!image || image.source?.revision === revision) continue;
       const bases = change.bases ?? image.bases;
@@ -247,7 +313,11 @@ function withRunning(
 
 function takeWorkloads(state: State, id: TaskId, output: DeployOutput): State {
   const deploy = id.slice("deploy:".length);
-  const others = Object.entries(state.workloads).filter(([, workload]) => workload.deploy !== deploy);
+  // What is held back may run as it was applied before.
+  const later = new Set(output.later.map(({ name }) => name));
+  const others = Object.entries(state.workloads).filter(
+    ([, workload]) => workload.deploy !== deploy || later.has(workload.name),
+  );
   const applied = output.workloads.map((workload): [string, WorkloadState] => {
     const { kind, namespace, name, generation, images } = workload;
     const known = state.workloads[workload.id];
@@ -328,17 +398,24 @@ function endLoop(state: State, at: number): State {
 /** Where the loop stands once nothing is left to do: undefined while something runs, waits, or is still starting. */
 export function outcomeOf(state: State): Loop["outcome"] {
   const serving = state.services.engine.status === "up" && state.services.cluster.status === "up";
-  if (state.paused || !serving || !everySourceKnown(state) || !isAtRest(state)) return undefined;
+  if (state.paused || !serving || !everySourceKnown(state) || !everySyncKnown(state) || !isAtRest(state))
+    return undefined;
   if (Object.values(state.tasks).some((task) => task.last?.status === "failed")) return "failed";
+  if (Object.keys(state.crashed).length > 0) return "failed";
   const workloads = Object.values(state.workloads);
   if (workloads.some((workload) => workloadStatus(workload) === "progressing")) return undefined;
-  return workloads.some((workload) => workloadStatus(workload) === "failed") ? "failed" : "ready";
+  if (workloads.some((workload) => workloadStatus(workload) === "failed")) return "failed";
+  return hasLater(state) ? undefined : "ready";
 }
 
 function everySourceKnown(state: State): boolean {
   return [...Object.values(state.images), ...Object.values(state.deploys)].every(
     (item) => item.source !== undefined,
   );
+}
+
+function everySyncKnown(state: State): boolean {
+  return Object.values(state.images).every(({ spec, synced }) => !spec.sync || synced !== undefined);
 }
 
 /** A workload's health as of the manifests applied last: what is said of an older generation does not count. */

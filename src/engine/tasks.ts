@@ -1,4 +1,13 @@
-import type { BuildOutput, LoadOutput, RenderOutput, State, TaskId, TaskKind, TaskState } from "./model.js";
+import type {
+  BuildOutput,
+  LoadOutput,
+  RenderOutput,
+  RunningContainer,
+  State,
+  TaskId,
+  TaskKind,
+  TaskState,
+} from "./model.js";
 
 /** The id of the one task that removes what deploys that left the config had applied. */
 export const pruneTask: TaskId = "prune:removed";
@@ -12,6 +21,7 @@ export function taskIds(state: State): readonly TaskId[] {
     ...deploys.map((id) => taskId("render", id)),
     ...images.map((name) => taskId("load", name)),
     ...deploys.map((id) => taskId("deploy", id)),
+    ...Object.values(state.images).flatMap(({ spec }) => (spec.sync ? [taskId("sync", spec.name)] : [])),
     pruneTask,
   ];
 }
@@ -48,3 +58,13 @@ export function rendered(state: State, deploy: string): RenderOutput | undefined
   const output = taskState(state, taskId("render", deploy)).success?.output;
   return output?.kind === "render" ? output : undefined;
 }
+
+/** The containers of an image that its sync brings up to date: those of the reference loaded last. */
+export function syncedContainers(state: State, image: string): readonly RunningContainer[] {
+  const ref = loaded(state, image)?.ref;
+  return ref === undefined ? [] : state.containers.filter((container) => container.image === ref);
+}
+
+/** Between the parts of a task's key. */
+export const separator = "|";
+export const joinKey = (parts: readonly (string | number)[]): string => parts.join(separator);

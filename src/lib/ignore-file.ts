@@ -137,6 +137,11 @@ export function dockerignoreCandidates(contextDir: string, dockerfile?: string):
   return [...own, join(contextDir, ".dockerignore")];
 }
 
+/** The pattern that matches this path and nothing else on its level. */
+export function escapePattern(path: string): string {
+  return path.replace(/[\\*?[\]]/g, "\\$&").replace(/^!/, "\\!");
+}
+
 /** Directories whose verdicts are kept: enough for a walk, bounded for a session. */
 const maxRemembered = 8192;
 
@@ -187,9 +192,10 @@ function mayMatchBelow({ glob, prefix }: Pattern, directory: string): boolean {
 
 /**
  * moby's translation, quirks included: `**` crosses slashes, a slash after `**` is part of it, a pattern that has no other
- * wildcard than a `**` at one end is compared as text. Undefined when malformed.
+ * wildcard than a `**` at one end is compared as text. Undefined when malformed. It answers for the path alone: what a
+ * matching directory holds does not match by that.
  */
-function compileGlob(glob: string): ((path: string) => boolean) | undefined {
+export function compileGlob(glob: string): ((path: string) => boolean) | undefined {
   let kind: "exact" | "prefix" | "suffix" | "expression" = "exact";
   let source = "";
   const chars = Array.from(glob);

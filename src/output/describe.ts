@@ -5,6 +5,7 @@ import type {
   LoadOutput,
   Loop,
   State,
+  SyncOutput,
   Task,
   TaskId,
   TaskOutput,
@@ -17,6 +18,7 @@ import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { localUrl } from "../lib/local-url.js";
 import { lastPart } from "../lib/short-name.js";
+import { syncedText } from "../lib/synced-text.js";
 import { unreachable } from "../lib/unreachable.js";
 import { taskLabel, workloadLabel } from "./labels.js";
 
@@ -81,6 +83,27 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return describeHealth(event.id, event.health, { state, before });
     case "forward.changed":
       return describeForward(event.id, event.state, before);
+    case "sync.note":
+      return plain("sync", event.message);
+    case "process.crashed": {
+      const { image, pod, exitCode } = event.process;
+      const known = before.crashed[event.container];
+      // It is started again and again: once is enough.
+      if (known) return undefined;
+      return failure(
+        image,
+        `its process exited with ${exitCode} in ${pod}; it starts again with the next change`,
+        [],
+      );
+    }
+    case "process.running":
+      return event.container in before.crashed
+        ? {
+            label: before.crashed[event.container]?.image ?? "",
+            lines: ["its process runs again"],
+            tone: "good",
+          }
+        : undefined;
     case "trigger.requested":
       return describeTrigger(event.image ?? event.deploy);
     case "loop.paused":
@@ -99,6 +122,8 @@ export function describeEvent(event: Event, state: State, before: State): Descri
     case "task.progress":
     case "task.output":
     case "task.due":
+    case "containers.changed":
+    case "container.reconnected":
       return undefined;
     default:
       return unreachable(event);
@@ -202,6 +227,13 @@ function describeOutput(
       const lines = describeApplied(output, took);
       return lines.length === 0 ? undefined : { label, lines, tone: "plain" };
     }
+    case "sync": {
+      const line = describeSync(output, {
+        took,
+        changed: state.images[parseTaskId(id).subject]?.synced?.changed,
+      });
+      return line === undefined ? undefined : plain(label, line);
+    }
     case "prune":
       return output.pruned.length === 0
         ? undefined
@@ -220,6 +252,15 @@ function describeLoad(output: LoadOutput, took: number, state: State): string | 
   return loaded === 0 ? undefined : `loaded into ${count(loaded, "node")} in ${duration(took)}${size}`;
 }
 
+function describeSync(
+  { containers, rebuild }: SyncOutput,
+  { took, changed = [] }: { readonly took: number; readonly changed?: readonly string[] | undefined },
+): string | undefined {
+  if (rebuild !== undefined) return `built instead of synced: ${rebuild}`;
+  const text = syncedText(containers, changed);
+  return text === undefined ? undefined : `${text} in ${duration(took)}`;
+}
+
 function describeApplied(output: DeployOutput, took: number): string[] {
   const did = [
     output.created > 0 ? `${output.created} created` : undefined,
@@ -230,6 +271,7 @@ function describeApplied(output: DeployOutput, took: number): string[] {
     ...output.pruned.map((object) => `removed ${object}`),
     ...output.replaced.map((object) => `replaced ${object}`),
     ...output.waiting.map((object) => `${object} waits for its image`),
+    ...output.later.map(({ title, until }) => `${title} waits until ${until}`),
   ];
   if (did.length === 0 && more.length === 0) return [];
   if (output.unchanged > 0) did.push(`${output.unchanged} unchanged`);

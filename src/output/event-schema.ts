@@ -19,7 +19,7 @@ const failure = z.strictObject({
   detail: text.optional().describe("further lines, such as a tool's own output"),
 });
 
-const taskKind = z.enum(["build", "load", "render", "deploy", "prune"]);
+const taskKind = z.enum(["build", "load", "render", "deploy", "sync", "prune"]);
 /** Which attempt of which task. */
 const attempt = { id: text.describe("`build:monitor-agent`"), attempt: count };
 
@@ -73,6 +73,7 @@ const output = z.discriminatedUnion("kind", [
       .describe("it was built before from the same inputs, perhaps by an earlier session"),
     cachedSteps: count,
     steps: count,
+    synced: text.optional().describe("the revision of the synced files that it was built from"),
   }),
   z.strictObject({
     kind: z.literal("load"),
@@ -96,6 +97,9 @@ const output = z.discriminatedUnion("kind", [
     pruned: z.array(text),
     replaced: z.array(text),
     waiting: z.array(text),
+    later: z
+      .array(z.strictObject({ title: text, name: text, until: text }))
+      .describe("workloads held back until another is so far"),
     workloads: z.array(
       z.strictObject({
         id: text,
@@ -107,6 +111,24 @@ const output = z.discriminatedUnion("kind", [
         images: z.array(text),
       }),
     ),
+  }),
+  z.strictObject({
+    kind: z.literal("sync"),
+    containers: z
+      .array(
+        z.strictObject({
+          id: text,
+          pod: text,
+          container: text,
+          written: count.describe("files and links"),
+          removed: count,
+          bytes: count,
+          restarted: z.boolean().describe("its process was started anew"),
+          commands: count.describe("commands that were run"),
+        }),
+      )
+      .describe("those that hold the truth now"),
+    rebuild: text.optional().describe("why the image is built instead"),
   }),
   z.strictObject({ kind: z.literal("prune"), pruned: z.array(text) }),
 ]);
@@ -202,7 +224,11 @@ export const outputEvent = z.discriminatedUnion("type", [
   event("sources.changed", {
     changes: z.array(
       z.strictObject({
-        target: z.union([z.strictObject({ image: text }), z.strictObject({ deploy: text })]),
+        target: z.union([
+          z.strictObject({ image: text }),
+          z.strictObject({ sync: text.describe("an image's files that are synced") }),
+          z.strictObject({ deploy: text }),
+        ]),
         revision: text,
         changed: z.array(text),
         changedAt: time,
@@ -234,6 +260,25 @@ export const outputEvent = z.discriminatedUnion("type", [
   event("task.due", { id: text }),
   event("workload.changed", { id: text.describe("`Deployment/monitor-dev/monitor-agent`"), health }),
   event("forward.changed", { id: text, state: forwardState, serving: z.boolean(), connections: count }),
+  event("containers.changed", {
+    containers: z.array(
+      z.strictObject({
+        id: text.describe("the runtime's"),
+        namespace: text,
+        pod: text,
+        podUid: text,
+        container: text,
+        image: text,
+      }),
+    ),
+  }),
+  event("container.reconnected", { container: text.describe("its id") }),
+  event("sync.note", { message: text }),
+  event("process.crashed", {
+    container: text.describe("its id"),
+    process: z.strictObject({ image: text, pod: text, container: text, exitCode: count }),
+  }),
+  event("process.running", { container: text.describe("its id") }),
   event("trigger.requested", { image: text.optional(), deploy: text.optional() }),
   event("loop.paused", {}),
   event("loop.resumed", {}),

@@ -5,7 +5,7 @@ import { lastPart, shortName } from "../lib/short-name.js";
 /** What a line of output is about, in the word that stands before it: an image's, workload's or deploy's short name. */
 export function taskLabel(state: State, id: TaskId): string {
   const { kind, subject } = parseTaskId(id);
-  if (kind === "build" || kind === "load") return imageLabel(state, subject);
+  if (kind === "build" || kind === "load" || kind === "sync") return imageLabel(state, subject);
   return kind === "prune" ? "deploy" : deployLabel(state, subject);
 }
 

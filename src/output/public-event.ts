@@ -50,6 +50,11 @@ export function publicEvent(event: Event): OutputEvent {
     case "task.cancelled":
     case "task.due":
     case "forward.changed":
+    case "containers.changed":
+    case "container.reconnected":
+    case "process.crashed":
+    case "sync.note":
+    case "process.running":
     case "trigger.requested":
     case "loop.paused":
     case "loop.resumed":

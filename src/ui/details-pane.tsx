@@ -1,6 +1,6 @@
 import { Box, Text } from "ink";
 import { terminalText } from "../lib/terminal-text.js";
-import type { Details, DetailLine } from "./details.js";
+import type { Details, DetailLine } from "./detail-lines.js";
 import { useTheme, type Theme } from "./theme.js";
 
 /** The lower part of the screen: a title in a rule, what matters wrapped, then the newest lines. */

@@ -3,28 +3,10 @@ import { taskId, taskState } from "../engine/tasks.js";
 import type { Failure } from "../lib/errors.js";
 import { count, shortDigest } from "../lib/format.js";
 import { lastPart } from "../lib/short-name.js";
+import { changedText, type Details, dim, type LogSource } from "./detail-lines.js";
 import type { Row } from "./rows.js";
 import { stepLines } from "./step-lines.js";
-
-/** What stands under the table for one row, or for all of them. */
-export interface Details {
-  readonly title: string;
-  /** Wrapped, from the top: what is wrong and what to do. */
-  readonly head: readonly DetailLine[];
-  /** One row of the screen each, the newest at the bottom. */
-  readonly body: readonly string[];
-}
-export interface DetailLine {
-  readonly text: string;
-  readonly tone: "plain" | "dim" | "bad" | "hint";
-}
-
-/** The newest log lines; `undefined` for those of all workloads. */
-export interface LogSource {
-  readonly getVersion: () => number;
-  readonly subscribe: (listener: () => void) => () => void;
-  tail(workload: string | undefined, count: number): readonly LogLine[];
-}
+import { syncDetails } from "./sync-details.js";
 
 /** `lines` is how many lines the screen has room for, `now` in ms since the epoch. */
 export function detailsOf(
@@ -62,10 +44,13 @@ function imageDetails(
 ): Details {
   const build = taskState(state, taskId("build", row.subject));
   const load = taskState(state, taskId("load", row.subject));
-  const failure = [build, load].map(failureOf).find((each) => each !== undefined);
+  const sync = taskState(state, taskId("sync", row.subject));
+  const failure = [build, load, sync].map(failureOf).find((each) => each !== undefined);
   if (failure && !build.running) return failureDetails(row, failure, `${row.name}: ${row.state}`);
   const steps = build.running?.progress?.steps;
   if (steps) return { title: `${row.name}: build steps`, head: [], body: stepLines(steps, now) };
+  const synced = syncDetails(row, { state, logs, lines });
+  if (synced) return synced;
   const output = build.success?.output;
   const changed = state.images[row.subject]?.source?.changed ?? [];
   const since = build.running?.startedAt ?? build.last?.startedAt ?? 0;
@@ -97,6 +82,7 @@ function deployDetails(row: Row, state: State): Details {
             ...output.pruned.map((object) => `removed ${object}`),
             ...output.replaced.map((object) => `replaced ${object}`),
             ...output.waiting.map((object) => `${object} waits for its image`),
+            ...output.later.map(({ title, until }) => `${title} waits until ${until}`),
             ...output.workloads.map((workload) => `${workload.kind} ${workload.namespace}/${workload.name}`),
           ]
         : [],
@@ -152,14 +138,8 @@ function failureOf({ last, running }: { last?: { status: string; failure?: Failu
   return !running && last?.status === "failed" ? last.failure : undefined;
 }
 
-function changedText(changed: readonly string[]): string {
-  const shown = changed.slice(0, 3).join(", ");
-  return changed.length > 3 ? `${shown} and ${changed.length - 3} more` : shown;
-}
-
 /** A workload's name, or `monitor-agent build` for a task's own output. */
 function labelOf({ workload }: LogLine): string {
-  return workload.startsWith("build:") ? `${lastPart(workload.slice(6))} build` : lastPart(workload);
+  const [, kind, image] = /^(build|sync):(.*)$/.exec(workload) ?? [];
+  return kind === undefined ? lastPart(workload) : `${lastPart(image ?? "")} ${kind}`;
 }
-
-const dim = (text: string): DetailLine => ({ text, tone: "dim" });

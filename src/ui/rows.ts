@@ -2,6 +2,7 @@ import type { ForwardState, Hold, State, TaskId, TaskState, WorkloadState } from
 import { taskId, taskState } from "../engine/tasks.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { localUrl } from "../lib/local-url.js";
+import { syncedText } from "../lib/synced-text.js";
 import { shortName } from "../lib/short-name.js";
 import { unreachable } from "../lib/unreachable.js";
 import { describeHold } from "./describe-hold.js";
@@ -57,6 +58,7 @@ type Saying = Pick<Row, "health" | "state" | "since" | "text">;
 function imageRow(state: State, name: string, holdOf: HoldOf): Row {
   const build = taskState(state, taskId("build", name));
   const load = taskState(state, taskId("load", name));
+  const sync = taskState(state, taskId("sync", name));
   return {
     id: `image:${name}`,
     kind: "image",
@@ -65,12 +67,35 @@ function imageRow(state: State, name: string, holdOf: HoldOf): Row {
     urls: [],
     ...(running(build, "building") ??
       running(load, "loading") ??
+      running(sync, "syncing") ??
       waiting(state, build, holdOf) ??
       failed(build, "failed", name) ??
       failed(load, "failed", name) ??
+      failed(sync, "failed", name) ??
+      crashedSaying(state, name) ??
       waiting(state, load, holdOf) ??
+      syncedSaying(state.images[name]?.synced?.changed ?? [], build, sync) ??
       builtSaying(build, load)),
   };
+}
+
+function crashedSaying(state: State, name: string): Saying | undefined {
+  const crashed = Object.values(state.crashed).find(({ image }) => image === name);
+  if (!crashed) return undefined;
+  const text = `its process exited with ${crashed.exitCode} in ${crashed.pod} after the last sync`;
+  return { health: "bad", state: "crashed", text };
+}
+
+/** The last sync, when it changed something since the image was built. */
+function syncedSaying(changed: readonly string[], build: TaskState, sync: TaskState): Saying | undefined {
+  const output = sync.success?.output;
+  if (output?.kind !== "sync" || !sync.success || sync.success.at < (build.success?.at ?? 0))
+    return undefined;
+  const text = syncedText(output.containers, changed);
+  if (text === undefined) return undefined;
+  const took =
+    sync.last?.status === "succeeded" ? ` in ${duration(sync.last.endedAt - sync.last.startedAt)}` : "";
+  return { health: "good", state: "synced", since: sync.success.at, text: text + took };
 }
 
 function builtSaying(build: TaskState, load: TaskState): Saying {
@@ -119,6 +144,7 @@ function appliedSaying(deploy: TaskState): Saying {
     part(output.pruned.length, "removed"),
     part(output.replaced.length, "replaced"),
     part(output.waiting.length, "waiting for an image"),
+    ...output.later.map(({ name, until }) => `${name} waits until ${until}`),
   ];
   const text = parts.filter((each) => each !== undefined).join(", ");
   return { health: "good", state: "applied", since: deploy.success.at, text };

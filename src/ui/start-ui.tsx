@@ -2,7 +2,7 @@ import { render } from "ink";
 import type { Store } from "../engine/store.js";
 import { App } from "./app.js";
 import { paced, StoreContext } from "./context.js";
-import type { LogSource } from "./details.js";
+import type { LogSource } from "./detail-lines.js";
 import type { HoldOf } from "./rows.js";
 import { createTheme, ThemeContext } from "./theme.js";
 import type { UiActions } from "./use-keys.js";

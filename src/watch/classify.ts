@@ -6,6 +6,8 @@ export interface PathExplanation {
   readonly id: string;
   readonly effect: "rebuild" | "render" | "reload config" | "ignored";
   readonly why: string;
+  /** The root of the tree that it lies in, where that is the reason. */
+  readonly tree?: string;
 }
 
 /** What a change of an absolute path touches: one answer for each scope that it lies in; [] when it is in none. Pure. */
@@ -31,7 +33,7 @@ function explainInScope(path: string, scope: CompiledScope): PathExplanation | u
     }
     const { pattern, line } = tree.matcher.explain(inside);
     const exception = pattern === undefined ? "" : `, brought back by "${pattern}" (${placeOf(tree, line)})`;
-    return { id, effect, why: `it lies in ${tree.tree.root}${exception}` };
+    return { id, effect, why: `it lies in ${tree.tree.root}${exception}`, tree: tree.tree.root };
   }
   return excluded.length === 0 ? undefined : { id, effect: "ignored", why: excluded.join("; ") };
 }
@@ -39,6 +41,7 @@ function explainInScope(path: string, scope: CompiledScope): PathExplanation | u
 function whyExcluded(tree: CompiledTree, inside: string): string | undefined {
   if (isNeverWatchedInside(inside))
     return `${basename(inside)} is an editor's temporary file or belongs to git`;
+  if (tree.tree.filter?.accepts(inside, "file") === false) return "it comes back from a container (pull)";
   const { ignored, pattern, line } = tree.matcher.explain(inside);
   if (!ignored || pattern === undefined) return undefined;
   return `"${pattern}" excludes it (${placeOf(tree, line)})`;

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { basename, dirname, sep } from "node:path";
 import { createPacer } from "../lib/pacer.js";
-import { readEntry, type Entry } from "./read-entry.js";
+import { kindOf, readEntry, type Entry, type Member } from "./read-entry.js";
 import {
   callersPath,
   isTreeMember,
@@ -20,6 +20,8 @@ export interface ScopeRevision {
   readonly revision: string;
   /** Absolute paths that differ from the last report; [] in a scope's first. */
   readonly changed: readonly string[];
+  /** What each member is now, by its absolute path, for a scope that is listed: goes on to change with later updates. */
+  readonly members?: ReadonlyMap<string, Member>;
 }
 
 export interface ContentIndexOptions {
@@ -97,6 +99,7 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
       const content: ScopeContent = {
         scope,
         sum: undefined,
+        members: scope.listed ? new Map<string, Member>() : undefined,
         reported: known?.reported,
         // Membership changes with the rules: what was reported is kept path by path until the members are known again.
         touched: known === undefined ? new Map<string, undefined>() : await membersOf(known.scope),
@@ -205,12 +208,7 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     if (entry?.fingerprint === known?.fingerprint) return;
     for (const content of scopes) {
       if (content.scope.files.includes(file)) {
-        count(
-          content,
-          { path: file, key: singleKey(content.scope, file) },
-          known?.fingerprint,
-          entry?.fingerprint,
-        );
+        count(content, { path: file, key: singleKey(content.scope, file) }, known?.fingerprint, entry);
       }
     }
   }
@@ -221,7 +219,7 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     if (known?.kind === "directory" && entry.kind !== "directory") remove(path);
     entries.set(path, entry);
     listings.get(dirname(path))?.add(basename(path));
-    changed(path, known?.fingerprint, entry.fingerprint);
+    changed(path, known?.fingerprint, entry);
   }
 
   function remove(path: string): void {
@@ -237,18 +235,16 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     changed(path, known.fingerprint, undefined);
   }
 
-  function changed(path: string, before: string | undefined, after: string | undefined): void {
-    if (before === after) return;
+  function changed(path: string, before: string | undefined, after: Entry | undefined): void {
+    if (before === after?.fingerprint) return;
     for (const content of scopes) {
       if (content.sum === undefined) continue;
       for (const [index, tree] of content.scope.trees.entries()) {
-        if (!isTreeMember(tree, path)) continue;
-        count(
-          content,
-          { path: callersPath(tree, path), key: treeKey(content.scope, index, path) },
-          before,
-          after,
-        );
+        // A link in a file's place may be another scope's.
+        const was = before !== undefined && isTreeMember(tree, path, kindOf(before)) ? before : undefined;
+        const is = after && isTreeMember(tree, path, after.kind) ? after : undefined;
+        if (was === is) continue;
+        count(content, { path: callersPath(tree, path), key: treeKey(content.scope, index, path) }, was, is);
       }
     }
   }
@@ -258,8 +254,11 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     const before = content.touched;
     const now = new Map<string, string>();
     let sum = 0n;
-    await eachMember(content.scope, (path, key, fingerprint) => {
+    content.members?.clear();
+    await eachMember(content.scope, (path, key, entry) => {
+      const { fingerprint } = entry;
       sum += digest(key, fingerprint);
+      content.members?.set(path, entry);
       if (content.reported === undefined) return;
       now.set(path, fingerprint);
       if (!before.has(path)) before.set(path, undefined);
@@ -270,14 +269,14 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
 
   async function membersOf(scope: CompiledScope): Promise<Map<string, string | undefined>> {
     const members = new Map<string, string | undefined>();
-    await eachMember(scope, (path, _key, fingerprint) => members.set(path, fingerprint));
+    await eachMember(scope, (path, _key, { fingerprint }) => members.set(path, fingerprint));
     return members;
   }
 
   /** Calls `take` for each member that is known now. */
   async function eachMember(
     scope: CompiledScope,
-    take: (path: string, key: string, fingerprint: string) => void,
+    take: (path: string, key: string, entry: Entry) => void,
   ): Promise<void> {
     for (const [index, tree] of scope.trees.entries()) {
       const waiting = [tree.real];
@@ -286,15 +285,15 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
         if (rest !== undefined) await rest;
         const entry = entries.get(path);
         if (entry === undefined) continue;
-        if (isTreeMember(tree, path))
-          take(callersPath(tree, path), treeKey(scope, index, path), entry.fingerprint);
+        if (isTreeMember(tree, path, entry.kind))
+          take(callersPath(tree, path), treeKey(scope, index, path), entry);
         else if (!isTreeVisited(tree, path)) continue;
         for (const name of listings.get(path) ?? []) waiting.push(childOf(path, name));
       }
     }
     for (const file of unique(scope.files)) {
       const entry = singles.get(file);
-      if (entry !== undefined) take(file, singleKey(scope, file), entry.fingerprint);
+      if (entry !== undefined) take(file, singleKey(scope, file), entry);
     }
   }
 
@@ -304,7 +303,8 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     if (single !== undefined) return single.fingerprint;
     for (const tree of scope.trees) {
       const real = tree.real === tree.tree.root ? path : path.replace(tree.tree.root, tree.real);
-      if (isTreeMember(tree, real)) return entries.get(real)?.fingerprint;
+      const entry = entries.get(real);
+      if (entry && isTreeMember(tree, real, entry.kind)) return entry.fingerprint;
     }
     return undefined;
   }
@@ -318,7 +318,12 @@ export function createContentIndex(options: ContentIndexOptions): ContentIndex {
     content.touched.clear();
     if (content.reported === revision) return undefined;
     content.reported = revision;
-    return { id: content.scope.id, revision, changed: first ? [] : paths.sort() };
+    return {
+      id: content.scope.id,
+      revision,
+      changed: first ? [] : paths.sort(),
+      ...(content.members ? { members: content.members } : {}),
+    };
   }
 
   return {
@@ -333,6 +338,8 @@ interface ScopeContent {
   readonly scope: CompiledScope;
   /** Undefined until the members are counted; single changes are not added before. */
   sum: bigint | undefined;
+  /** Of a listed scope. */
+  readonly members: Map<string, Member> | undefined;
   reported: string | undefined;
   /** Paths changed since the last report, with the fingerprint they had then. */
   readonly touched: Map<string, string | undefined>;
@@ -342,11 +349,13 @@ function count(
   content: ScopeContent,
   { path, key }: { path: string; key: string },
   before: string | undefined,
-  after: string | undefined,
+  after: Entry | undefined,
 ): void {
   if (content.sum === undefined) return;
   if (before !== undefined) content.sum -= digest(key, before);
-  if (after !== undefined) content.sum += digest(key, after);
+  if (after !== undefined) content.sum += digest(key, after.fingerprint);
+  if (after === undefined) content.members?.delete(path);
+  else content.members?.set(path, after);
   if (!content.touched.has(path)) content.touched.set(path, before);
 }
 

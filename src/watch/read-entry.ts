@@ -11,11 +11,21 @@ import {
 } from "node:fs";
 import type { Stats } from "node:fs";
 
-/** What is remembered of a path: enough to tell without reading whether it changed, never its content. */
-export interface Entry {
+/** What is at a path, without its content. */
+export interface Member {
   readonly kind: "file" | "link" | "directory";
-  /** Equal when the content is: hash of the bytes and executable bits, or the link's target. */
+  /** Equal when the content is: executable bits in octal and SHA-256 in base64, `link ` and its target, `directory`, `unreadable`. */
   readonly fingerprint: string;
+}
+
+/** What a fingerprint is of. */
+export function kindOf(fingerprint: string): Member["kind"] {
+  if (fingerprint === "directory") return "directory";
+  return fingerprint.startsWith("link ") ? "link" : "file";
+}
+
+/** What is remembered of a path: enough to tell without reading whether it changed, never its content. */
+export interface Entry extends Member {
   readonly size: number;
   /** NaN when the file was written so shortly before it was read that a later write may carry the same time. */
   readonly mtimeMs: number;

@@ -11,6 +11,8 @@ export interface WatchScope {
   readonly trees: readonly WatchTree[];
   /** Single files, that may not exist yet. They count also where a tree ignores them. */
   readonly files: readonly string[];
+  /** Its reports carry all members. */
+  readonly listed?: true;
 }
 
 export interface WatchTree {
@@ -20,13 +22,25 @@ export interface WatchTree {
   readonly ignore: readonly string[];
   /** Places of the ignore file: the first that exists counts, alone. Read again when they change. */
   readonly ignoreFiles: readonly string[];
+  /** Leaves out more of what the patterns leave in. */
+  readonly filter?: PathFilter;
 }
+
+/** A choice among paths, which are relative to the tree's root, with forward slashes; "" is the root itself. */
+export interface PathFilter {
+  /** Equal for filters that choose the same. */
+  readonly key: string;
+  accepts(path: string, kind: PathKind): boolean;
+}
+/** What is at a path, links not followed. */
+export type PathKind = "file" | "directory" | "link";
 
 /** A scope with its ignore rules read and compiled. */
 export interface CompiledScope {
   readonly id: string;
   readonly trees: readonly CompiledTree[];
   readonly files: readonly string[];
+  readonly listed: boolean;
   /** Equal for equal members: the trees, files and rules as text. */
   readonly key: string;
   /** Rules that cannot be used and are left out. */
@@ -63,10 +77,11 @@ export function compileScope(scope: WatchScope): CompiledScope {
     };
   });
   const key = JSON.stringify([
-    trees.map(({ tree, real, ignoreFile, rules }) => [tree.root, real, ignoreFile, rules]),
+    trees.map(({ tree, real, ignoreFile, rules }) => [tree.root, real, ignoreFile, rules, tree.filter?.key]),
     scope.files,
+    scope.listed,
   ]);
-  return { id: scope.id, files: scope.files, trees, key, problems };
+  return { id: scope.id, files: scope.files, listed: scope.listed === true, trees, key, problems };
 }
 
 /**
@@ -81,9 +96,11 @@ export function pathInTree({ real, prefix }: CompiledTree, path: string): string
 }
 
 /** Whether a path belongs to the tree's content. */
-export function isTreeMember(tree: CompiledTree, path: string): boolean {
+export function isTreeMember(tree: CompiledTree, path: string, kind: PathKind = "file"): boolean {
   const inside = pathInTree(tree, path);
-  return inside !== undefined && !tree.matcher.matches(inside);
+  return (
+    inside !== undefined && !tree.matcher.matches(inside) && (tree.tree.filter?.accepts(inside, kind) ?? true)
+  );
 }
 
 /** Whether a directory must be listed for the tree: a member, or one that may hold members. */

@@ -7,6 +7,7 @@ import { createBatch } from "./batch.js";
 import { createContentIndex, type IndexUpdate, type ScopeRevision } from "./content-index.js";
 import { watchDirectories, type DirectoryEvents, type DirectoryEventsOptions } from "./directory-events.js";
 import { findGitLocks, isGitAtWork } from "./git-lock.js";
+import type { Member } from "./read-entry.js";
 import { compileScope, type CompiledScope, type WatchScope } from "./scope.js";
 import { isNeverWatched } from "./temp-files.js";
 import { describeWatchError } from "./watch-limit.js";
@@ -23,6 +24,8 @@ export interface ScopeChange {
   readonly changed: readonly string[];
   /** When the first event of the batch came, in ms since the epoch. */
   readonly changedAt: number;
+  /** What each member is now, by its absolute path, for a scope that is listed: goes on to change with later reports. */
+  readonly members?: ReadonlyMap<string, Member>;
 }
 
 export interface ProjectWatcher extends AsyncDisposable {

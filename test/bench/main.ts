@@ -9,11 +9,13 @@ import { noop } from "./noop.js";
 import { ready } from "./ready.js";
 import { rebuild } from "./rebuild.js";
 import { startup } from "./startup.js";
+import { sync } from "./sync.js";
 
 const parts: Readonly<Record<string, (cluster: TestCluster) => Promise<readonly string[]>>> = {
   startup,
   noop,
   build,
+  sync,
   rebuild,
   ready,
   load,

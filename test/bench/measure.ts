@@ -18,6 +18,15 @@ export function median(values: readonly number[]): number {
   return (upper + lower) / 2;
 }
 
+/** The value that 95 of 100 are not above: of sorted values the one at that rank. */
+export function p95(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? Number.NaN;
+}
+
+/** With fewer values it is the greatest, or next to it. */
+const enoughForP95 = 20;
+
 /** A titled table with aligned columns; numbers to the right. */
 export function formatTable(title: string, rows: readonly Row[]): string {
   const cells = rows.map(({ what, values, unit, target = "", beside }) => {
@@ -27,12 +36,13 @@ export function formatTable(title: string, rows: readonly Row[]): string {
       what,
       show(median(values)),
       values.length > 1 ? `${show(Math.min(...values))} – ${show(Math.max(...values))}` : "",
+      values.length >= enoughForP95 ? show(p95(values)) : "",
       String(values.length),
       target,
-      beside ? `${beside.tool} ${show(median(beside.values))}` : "",
+      beside ? besideText(beside, show) : "",
     ];
   });
-  const table = [["", "median", "min – max", "n", "target", "beside it"], ...cells];
+  const table = [["", "median", "min – max", "p95", "n", "target", "beside it"], ...cells];
   const used = table[0]!.map((_, column) => column === 0 || cells.some((row) => row[column] !== ""));
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   const lines = table.map((row) =>
@@ -47,7 +57,12 @@ export function formatTable(title: string, rows: readonly Row[]): string {
   return [title, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-const numeric: ReadonlySet<number> = new Set([1, 2, 3]);
+const numeric: ReadonlySet<number> = new Set([1, 2, 3, 4]);
+
+function besideText({ tool, values }: Required<Row>["beside"], show: (value: number) => string): string {
+  const most = values.length >= enoughForP95 ? `, p95 ${show(p95(values))}` : "";
+  return `${tool} ${show(median(values))}${most}`;
+}
 
 function format(value: number, unit: Row["unit"], typical: number): string {
   switch (unit) {

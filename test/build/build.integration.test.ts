@@ -83,12 +83,12 @@ LABEL own=yes
     });
     await using scratch = await scratchBuild({ a: "a" });
     const image = await scratch.build(
-      { dockerfile: { kind: "file", path: join(outside.directory, "Dockerfile") }, pull: true },
+      { dockerfile: { kind: "file", path: join(outside.directory, "Dockerfile") }, pullBases: true },
       { bases: { "devloop-scratch-base": ref } },
     );
     expect(await outputOf(image.ref, ["cmp", "/base", "/again"])).toBe("");
     expect(scratch.notes).toEqual([
-      "pull is left out: devloop-scratch builds on devloop-scratch-base of this project",
+      "pullBases is left out: devloop-scratch builds on devloop-scratch-base of this project",
     ]);
   });
 

@@ -92,8 +92,10 @@ images:
     contexts: {}                   # default
     cacheFrom: []                  # default
     noCache: false                 # default
-    pull: false                    # default
+    pullBases: false               # default
     ignore: []                     # default
+    rebuild: []                    # default
+    pull: []                       # default
 deploy:
   - kustomize: k8s                 # devloop.yaml:8
   - helm:
@@ -102,6 +104,7 @@ deploy:
       values: []                   # default
       set: {}                      # default
 forwards: []                       # default
+order: {}                          # default
 limits:
   builds: 3                        # devloop.yaml:14 profile ci, $BUILDS from .env
 keepImages: 3                      # default

@@ -24,10 +24,10 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       'devloop.yaml:4:10 unknown key "targt" — did you mean "target"?',
     ],
     [
-      "keys of later releases",
-      yaml("images:\n  web:\n    sync: []\n"),
-      'devloop.yaml:5:5 unknown key "sync" in images.web',
-      "valid keys here: context, dockerfile, dockerfileInline, target, args, labels, network, extraHosts, secrets, ssh, contexts, platform, cacheFrom, noCache, pull, ignore",
+      "unknown key of an image",
+      yaml("images:\n  web:\n    volumes: []\n"),
+      'devloop.yaml:5:5 unknown key "volumes" in images.web',
+      "valid keys here: context, dockerfile, dockerfileInline, target, args, labels, network, extraHosts, secrets, ssh, contexts, platform, cacheFrom, noCache, pullBases, ignore, sync, rebuild, pull",
     ],
     [
       "two Dockerfiles",
@@ -206,7 +206,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       "profile in a profile",
       yaml("profiles:\n  ci:\n    profiles: {}\n"),
       'devloop.yaml:5:5 unknown key "profiles" in profiles.ci',
-      "valid keys here: activation, cluster, images, deploy, forwards, limits, keepImages",
+      "valid keys here: activation, cluster, images, deploy, forwards, order, limits, keepImages",
     ],
     [
       "activation by nothing",
@@ -257,6 +257,154 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       if (hint !== undefined) expect(failure.hint).toBe(hint);
     },
   );
+
+  const image = (rest: string): string => yaml(`images:\n  web:\n    ${rest}\n`);
+  const syncCases: readonly (readonly [what: string, text: string, message: string, hint?: string])[] = [
+    [
+      "sync of another kind",
+      image("sync: on"),
+      'devloop.yaml:5:11 images.web.sync: expected auto, got text "on"',
+    ],
+    [
+      "a rule in place of the list",
+      image("sync: { src: src, dest: /app, then: restart }"),
+      'devloop.yaml:5:11 images.web.sync: "auto" is missing',
+    ],
+    [
+      "auto that is not",
+      image("sync: { auto: false }"),
+      "devloop.yaml:5:19 images.web.sync.auto: expected true, got false",
+    ],
+    [
+      "unknown key of a rule",
+      image("sync: [{ src: src, dest: /app/src, thne: restart }]"),
+      'devloop.yaml:5:40 unknown key "thne" — did you mean "then"?',
+    ],
+    [
+      "rule without dest",
+      image("sync: [{ src: src }]"),
+      'devloop.yaml:5:12 images.web.sync[0]: "dest" is missing',
+    ],
+    ...["app/src", "/", "//", "/./", "/app/../etc", "/.."].map(
+      (dest) =>
+        [
+          `dest ${dest}`,
+          image(`sync: [{ src: src, dest: ${dest} }]`),
+          `devloop.yaml:5:30 images.web.sync[0].dest: "${dest}" must be an absolute path in the container, not / itself, without ..`,
+        ] as const,
+    ),
+    ...["../src", "/src", "a/../../b", ".."].map(
+      (src) =>
+        [
+          `src ${src}`,
+          image(`sync: [{ src: ${src}, dest: /app }]`),
+          `devloop.yaml:5:19 images.web.sync[0].src: "${src}" must lie in the image's context: a path relative to it, without ..`,
+        ] as const,
+    ),
+    [
+      "a malformed pattern",
+      image('sync: [{ src: src, dest: /app, ignore: ["src/[a"] }]'),
+      "devloop.yaml:5:45 images.web.sync[0].ignore[0]: is a malformed pattern: close every [ with a ], and write a literal \\ as \\\\",
+    ],
+    [
+      "a near action",
+      image("sync: [{ src: src, dest: /app, then: restrat }]"),
+      'devloop.yaml:5:42 images.web.sync[0].then: "restrat" is not one of nothing, restart — did you mean "restart"?',
+    ],
+    [
+      "unknown key of an action",
+      image("sync: [{ src: src, dest: /app, then: { exec: make, wehn: [] } }]"),
+      'devloop.yaml:5:56 unknown key "wehn" — did you mean "when"?',
+    ],
+    ...['""', '" "', "[]"].map(
+      (exec) =>
+        [
+          `exec ${exec}`,
+          image(`sync: [{ src: src, dest: /app, then: { exec: ${exec} } }]`),
+          "devloop.yaml:5:50 images.web.sync[0].then.exec: must not be empty",
+        ] as const,
+    ),
+    [
+      "exec of an empty word",
+      image('sync: { auto: true, then: { exec: ["", x] } }'),
+      "devloop.yaml:5:39 images.web.sync.then.exec: needs a program as its first word",
+    ],
+    [
+      "two files for one place",
+      image("sync:\n      - { src: a.json, dest: /app/ }\n      - { src: ./dev/a.json, dest: /app/a.json }"),
+      "devloop.yaml:7:36 images.web.sync[1].dest: another file goes to /app/a.json too (first at line 6)",
+    ],
+    [
+      "rebuild without sync",
+      image("rebuild: [package.json]"),
+      "devloop.yaml:5:14 images.web.rebuild: stands without sync: every change builds the image anyway",
+      "add sync, or take rebuild away",
+    ],
+    ...[".", "./", "../out", "/tmp/out", "a/../../b"].map(
+      (dest) =>
+        [
+          `pull to ${dest}`,
+          image(`pull: [{ src: /app/out, dest: ${dest} }]`),
+          `devloop.yaml:5:35 images.web.pull[0].dest: "${dest}" must be a directory inside the project: relative to devloop.yaml, without .., not the project itself`,
+        ] as const,
+    ),
+    [
+      "pull into git's own",
+      image("pull: [{ src: /app/out, dest: sub/.git/hooks }]"),
+      "devloop.yaml:5:35 images.web.pull[0].dest: lies in a repository's .git",
+    ],
+    [
+      "pull over a context",
+      image("context: services/web\n    pull: [{ src: /app/out, dest: services }]"),
+      "devloop.yaml:6:35 images.web.pull[0].dest: holds the context of image web, whose files come from here",
+    ],
+    ...[
+      ["src", "src/out"],
+      [".", "out"],
+      ["src/**/*.js", "src/out"],
+      ["src/out/gen", "src/out"],
+    ].map(
+      ([src = "", dest = ""]) =>
+        [
+          `pull of ${dest} beside a rule for ${src}`,
+          image(`sync: [{ src: "${src}", dest: /app }]\n    pull: [{ src: /app/out, dest: ${dest} }]`),
+          "devloop.yaml:6:35 images.web.pull[0].dest: lies in what images.web.sync[0] covers: what comes back would be sent again",
+          "choose another place, or put it into that rule's ignore",
+        ] as const,
+    ),
+  ];
+
+  it.each(syncCases.map(([what, text, message, hint]) => ({ what, text, message, hint })))(
+    "sync: $what",
+    async ({ text, message, hint }) => {
+      await using demo = await project(text);
+      const failure = await demo.failure();
+      expect(failure.code).toBe("CONFIG_INVALID");
+      expect(failure.message).toBe(message);
+      if (hint !== undefined) expect(failure.hint).toBe(hint);
+    },
+  );
+
+  it.each([
+    ["a profile that adds to rules", "sync: auto\nprofiles: { p: { images: { web: { rebuild: [a] } } } }"],
+    [
+      "a profile that takes them away",
+      "sync: auto\n    rebuild: [a]\nprofiles: { p: { images: { web: { sync: [] } } } }",
+    ],
+    [
+      "a pulled place that the rule leaves out",
+      "sync: [{ src: ., dest: /app, ignore: [out] }]\n    pull: [{ src: /app/out, dest: out }]",
+    ],
+    [
+      "a pulled place that the image leaves out",
+      "ignore: [out]\n    sync: [{ src: ., dest: /app }]\n    pull: [{ src: /o, dest: out/a }]",
+    ],
+    ["directories that merge", "sync: [{ src: a, dest: /app }, { src: b, dest: /app }]"],
+    ["one file twice", "sync: [{ src: a.js, dest: /app/a.js }, { src: ./a.js, dest: /app/ }]"],
+  ])("sync: nothing is wrong with %s", async (_what, text) => {
+    await using demo = await project(image(text));
+    await expect(demo.load({ profiles: text.includes("profiles") ? ["p"] : [] })).resolves.toBeDefined();
+  });
 
   it("all problems come in one error, in the file's order, each with its line and a caret", async () => {
     await using demo = await project(
@@ -351,7 +499,7 @@ describe("finding the file", () => {
     expect([none.code, none.message, none.hint]).toEqual([
       "CONFIG_NOT_FOUND",
       "there is no devloop.yaml here or in any directory above",
-      "go to a project that has one, or name it with --file",
+      "devloop init writes one for the project in this directory; or name one with --file",
     ]);
   });
 

@@ -119,6 +119,57 @@ keepImages: 0
     ]);
   });
 
+  it("has sync rules and pulls, cleaned, with what says how the image is built among what rebuilds it", async () => {
+    await using demo = await project(
+      yaml(`images:
+  auto: { context: auto, dockerfile: ../Dockerfile, sync: auto }
+  common: { dockerfile: "docker/web[1]", sync: { auto: true, then: { exec: make all }, ignore: ["*.md"] }, rebuild: [go.mod] }
+  inline:
+    context: web
+    dockerfileInline: FROM x
+    sync:
+      - { src: ./src/, dest: /app//src/, ignore: ["**/*.test.js"], then: restart }
+      - { src: "*.py", dest: /srv, then: { exec: [make, -C, /app], workdir: /app, when: ["**/*.c"] } }
+      - { src: 1.5, dest: /app/1 }
+    pull: [{ src: /app/coverage/, dest: ./coverage }]
+  none: { sync: [], rebuild: [x] }
+  plain:
+`),
+    );
+    const [auto, common, inline, none, plain] = toProject(await demo.load()).images;
+    expect(auto?.sync).toEqual({
+      kind: "auto",
+      rebuild: [".dockerignore"],
+      ignore: [],
+      then: { kind: "nothing" },
+    });
+    expect(common?.sync).toEqual({
+      kind: "auto",
+      rebuild: ["go.mod", "docker/web\\[1\\]", "docker/web\\[1\\].dockerignore", ".dockerignore"],
+      ignore: ["*.md"],
+      then: { kind: "exec", command: ["sh", "-c", "make all"], when: [] },
+    });
+    expect(inline?.sync).toEqual({
+      kind: "rules",
+      rebuild: [".dockerignore"],
+      rules: [
+        { src: "src", dest: "/app/src/", ignore: ["**/*.test.js"], then: { kind: "restart" } },
+        {
+          src: "*.py",
+          dest: "/srv",
+          ignore: [],
+          then: { kind: "exec", command: ["make", "-C", "/app"], workdir: "/app", when: ["**/*.c"] },
+        },
+        { src: "1.5", dest: "/app/1", ignore: [], then: { kind: "nothing" } },
+      ],
+    });
+    expect(inline?.pull).toEqual([{ src: "/app/coverage", dest: join(demo.directory, "coverage") }]);
+    for (const image of [none, plain]) {
+      expect(image).not.toHaveProperty("sync");
+      expect(image?.pull).toEqual([]);
+    }
+  });
+
   it("a hash changes with what it covers, and only then", async () => {
     const hashes = async (web: string): Promise<readonly string[]> => {
       await using demo = await project(yaml(`images:\n  web: ${web}\n  api: {}\n`));
@@ -128,6 +179,8 @@ keepImages: 0
     const before = await hashes("{ args: { A: 1, B: 2 } }");
     expect(before[0]).toMatch(/^[0-9a-f]{64}$/);
     expect(await hashes("{ context: ., args: { B: 2, A: 1 } }")).toEqual(before);
+    const synced = "sync: [{ src: src, dest: /app }], rebuild: [x], pull: [{ src: /app/out, dest: out }]";
+    expect(await hashes(`{ args: { A: 1, B: 2 }, ${synced} }`)).toEqual(before);
     const after = await hashes("{ args: { A: 1, B: 3 } }");
     expect(after[0]).not.toBe(before[0]);
     expect(after[1]).toBe(before[1]);
@@ -168,6 +221,23 @@ deploy:
       "devloop.yaml:10:53 deploy[2].helm.values[0]: there is no file values.yaml",
       "devloop.yaml:12:17 deploy[4].manifests[0]: there is no file or directory extra.yaml",
     ]);
+  });
+
+  it("a sync rule's src is there too, or the directory of its pattern", async () => {
+    const rules =
+      "{ src: scr, dest: /a }, { src: src/*.js, dest: /b }, { src: lib/*.js, dest: /c }, { src: ., dest: /d }";
+    await using demo = await project({
+      "devloop.yaml": yaml(`images: { web: { context: web, sync: [${rules}] } }\n`),
+      "web/Dockerfile": "",
+      "web/src/a.js": "",
+    });
+    const loaded = await demo.load();
+    const failure = await failureOf(checkPaths(toProject(loaded), loaded));
+    expect(failure.message).toBe(
+      "devloop.yaml:3:46 images.web.sync[0].src: there is no file or directory web/scr — did you mean src?",
+    );
+    expect(failure.detail).toContain("images.web.sync[2].src: there is no directory web/lib");
+    expect(failure.detail).not.toMatch(/sync\[[13]\]/);
   });
 
   it("a Dockerfile nobody wrote down is missed at its image", async () => {

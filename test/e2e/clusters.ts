@@ -50,6 +50,8 @@ export function api(cluster: TestCluster) {
     get: async (path: string): Promise<KubeObject | undefined> =>
       (await kube.request(path, { signal }).catch(() => undefined)) as KubeObject | undefined,
     create: (path: string, body: unknown) => kube.request(path, { method: "POST", body, signal }),
+    patch: (path: string, body: unknown) =>
+      kube.request(path, { method: "PATCH", contentType: "application/merge-patch+json", body, signal }),
     remove: (path: string) => kube.request(path, { method: "DELETE", signal }).catch(() => undefined),
     /** Pods that are not on their way out, with their uids. */
     pods: async (namespace: string) =>

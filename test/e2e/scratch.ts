@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { api, type TestCluster } from "./clusters.js";
 
-/** A small project of two busybox web servers, web and api, in a directory of its own. */
-export interface Scratch extends AsyncDisposable {
+/** A project of a test's own, in a directory of its own. */
+export interface ScratchDirectory extends AsyncDisposable {
   readonly root: string;
   readonly namespace: string;
-  readonly ports: { readonly web: number; readonly api: number };
   write(path: string, text: string): Promise<void>;
   read(path: string): Promise<string>;
   remove(path: string): Promise<void>;
@@ -16,23 +15,36 @@ export interface Scratch extends AsyncDisposable {
   edit(path: string, from: string, to: string): Promise<void>;
 }
 
+/** A small project of two busybox web servers, web and api. */
+export interface Scratch extends ScratchDirectory {
+  readonly ports: { readonly web: number; readonly api: number };
+}
+
 /** Makes the project, its namespace named after the test; disposing removes both. */
 export async function scratchProject(cluster: TestCluster, name: string): Promise<Scratch> {
+  const ports = { web: await freePort(), api: await freePort() };
+  return { ...(await scratchDirectory(cluster, name, (namespace) => files(namespace, ports))), ports };
+}
+
+/** Makes a project of these files; disposing removes its namespace and its directory. */
+export async function scratchDirectory(
+  cluster: TestCluster,
+  name: string,
+  filesOf: (namespace: string) => Readonly<Record<string, string>>,
+): Promise<ScratchDirectory> {
   const root = await mkdtemp(join(tmpdir(), `devloop-e2e-${name}-`));
   // A name of its own for each run: a namespace of an earlier one may still be terminating.
   const namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
-  const ports = { web: await freePort(), api: await freePort() };
   const at = (path: string): string => join(root, path);
   const write = async (path: string, text: string): Promise<void> => {
     await mkdir(dirname(at(path)), { recursive: true });
     await writeFile(at(path), text);
   };
   const read = (path: string): Promise<string> => readFile(at(path), "utf8");
-  for (const [path, text] of Object.entries(files(namespace, ports))) await write(path, text);
+  for (const [path, text] of Object.entries(filesOf(namespace))) await write(path, text);
   return {
     root,
     namespace,
-    ports,
     write,
     read,
     remove: (path) => rm(at(path), { recursive: true }),

@@ -13,8 +13,9 @@ export function imageSpec(name: string, changes: Partial<ImageSpec> = {}): Image
     contexts: {},
     cacheFrom: [],
     noCache: false,
-    pull: false,
+    pullBases: false,
     ignore: [],
+    pull: [],
     specHash: `spec-${name}`,
     ...changes,
   };
@@ -34,6 +35,7 @@ export function sampleProject(changes: Partial<Project> = {}): Project {
     deploys: [kustomizeDeploy("overlays/dev")],
     forwards: [],
     maxBuilds: 4,
+    order: {},
     keepImages: 3,
     ...changes,
   };

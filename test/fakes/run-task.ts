@@ -71,6 +71,7 @@ export function defaultOutput({ input, key }: Task): TaskOutput {
         remembered: false,
         cachedSteps: 0,
         steps: 1,
+        ...(input.synced === undefined ? {} : { synced: input.synced }),
       };
     }
     case "load":
@@ -92,7 +93,22 @@ export function defaultOutput({ input, key }: Task): TaskOutput {
         pruned: [],
         replaced: [],
         waiting: [],
+        later: [],
         workloads: [],
+      };
+    case "sync":
+      return {
+        kind: "sync",
+        containers: input.containers.map(({ id, pod, container }) => ({
+          id,
+          pod,
+          container,
+          written: 1,
+          removed: 0,
+          bytes: 1,
+          restarted: false,
+          commands: 0,
+        })),
       };
     case "prune":
       return { kind: "prune", pruned: [] };

@@ -25,6 +25,7 @@ export const sampleProject: Project = {
   deploys: [{ id: overlay, kind: "kustomize", path: `/project/${overlay}`, specHash: "overlay-spec" }],
   forwards: [forwardSpec("monitor-agent", 8888), forwardSpec("monitor-test", 3000)],
   maxBuilds: 2,
+  order: {},
   keepImages: 3,
 };
 
@@ -55,6 +56,7 @@ export function sampleState(overrides: Partial<State> = {}): State {
           source: { revision: "r1", changed: [], changedAt: sampleTime },
           bases: [],
           triggers: 0,
+          rebuilds: 0,
         },
       ]),
     ),
@@ -96,6 +98,8 @@ export function sampleState(overrides: Partial<State> = {}): State {
         },
       ]),
     ),
+    containers: [],
+    crashed: {},
     paused: false,
     startedAt: sampleTime,
     loops: [{ number: 1, startedAt: sampleTime, changed: [], endedAt: sampleTime + 3200, outcome: "ready" }],
@@ -145,6 +149,7 @@ export function sampleDeploy(overrides: Partial<DeployOutput> = {}): DeployOutpu
     pruned: [],
     replaced: [],
     waiting: [],
+    later: [],
     workloads: [],
     ...overrides,
   };

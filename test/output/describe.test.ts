@@ -38,7 +38,9 @@ describe("describeEvent", () => {
     expect(lines(sampleEvents["task.started"])).toEqual(["monitor-agent: building"]);
     const spec = sampleProject.images[0]!;
     const source = { revision: "r2", changed: ["src/a.js", "src/b.js"], changedAt: sampleTime + 4000 };
-    const state = sampleState({ images: { "monitor-agent": { spec, source, bases: [], triggers: 0 } } });
+    const state = sampleState({
+      images: { "monitor-agent": { spec, source, bases: [], triggers: 0, rebuilds: 0 } },
+    });
     expect(lines(sampleEvents["task.started"], { state })).toEqual([
       "monitor-agent: building (src/a.js and 1 more changed)",
     ]);

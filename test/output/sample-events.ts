@@ -68,6 +68,27 @@ export const sampleEvents: { readonly [T in EventType]: Extract<Event, { type: T
     serving: true,
     connections: 1,
   }),
+  "containers.changed": at({
+    type: "containers.changed",
+    containers: [
+      {
+        id: "containerd://1f",
+        namespace: "monitor-dev",
+        pod: "monitor-agent-7d9f-x",
+        podUid: "u1",
+        container: "agent",
+        image: "monitor-agent:devloop-0123456789abcdef",
+      },
+    ],
+  }),
+  "container.reconnected": at({ type: "container.reconnected", container: "containerd://1f" }),
+  "sync.note": at({ type: "sync.note", message: "/app/out/a is not brought back: it is larger than 64 MB" }),
+  "process.crashed": at({
+    type: "process.crashed",
+    container: "containerd://1f",
+    process: { image: "monitor-agent", pod: "monitor-agent-7d9f-x", container: "agent", exitCode: 1 },
+  }),
+  "process.running": at({ type: "process.running", container: "containerd://1f" }),
   "trigger.requested": at({ type: "trigger.requested", image: "monitor-agent" }),
   "loop.paused": at({ type: "loop.paused" }),
   "loop.resumed": at({ type: "loop.resumed" }),
@@ -81,6 +102,21 @@ export const sampleOutputs = [
   sampleDeploy({ pruned: ["Service/monitor-dev/old"], replaced: [], waiting: [] }),
   { kind: "render", hash: "h", images: ["monitor-agent"], names: ["monitor-agent"], objects: 8 },
   { kind: "load", ref: "r", nodes: ["n"], present: [], bytes: 12 },
+  {
+    kind: "sync",
+    containers: [
+      {
+        id: "containerd://1f",
+        pod: "monitor-agent-7d9f-x",
+        container: "agent",
+        written: 2,
+        removed: 1,
+        bytes: 300,
+        restarted: true,
+        commands: 0,
+      },
+    ],
+  },
   { kind: "prune", pruned: ["Service/monitor-dev/old"] },
 ] as const;
 

@@ -1,6 +1,6 @@
 import { cleanup, render } from "ink-testing-library";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Attempt, Hold, RunningTask, State } from "../../src/engine/model.js";
+import type { Attempt, Hold, RunningTask, State, SyncedContainer } from "../../src/engine/model.js";
 import { LogBuffer } from "../../src/output/log-buffer.js";
 import { App } from "../../src/ui/app.js";
 import { paced, StoreContext } from "../../src/ui/context.js";
@@ -102,6 +102,44 @@ function failedBuild(): State {
   };
   const task = sampleTask("build:monitor-agent", sampleBuild("monitor-agent"));
   return sampleState({ tasks: { ...sampleState().tasks, ...tasks({ ...task, last }) } });
+}
+
+const synced: SyncedContainer = {
+  ...{ id: "c1", pod: "monitor-agent-7d9c5b8f6-x2x4q", container: "monitor-agent" },
+  ...{ written: 1, removed: 0, bytes: 40, restarted: true, commands: 0 },
+};
+
+/** An image whose newest change went into its container. */
+function afterSync(output: Partial<SyncedContainer> = {}): State {
+  const sample = sampleState();
+  const image = sample.images["monitor-agent"]!;
+  const source = { revision: "s2", changed: ["services/agent/src/main.js"], changedAt: sampleTime + 9000 };
+  const task = sampleTask("sync:monitor-agent", {
+    kind: "sync",
+    containers: [{ ...synced, ...output }],
+  });
+  return {
+    ...sample,
+    images: { ...sample.images, "monitor-agent": { ...image, synced: source } },
+    tasks: { ...sample.tasks, ...tasks(task) },
+  };
+}
+
+function failedSync(): State {
+  const failure = {
+    code: "SYNC_FAILED",
+    message: "monitor-agent: make exited with 2 in monitor-agent-7d9c5b8f6-x2x4q",
+    detail: "src/main.c:10: error: identifier expected",
+  } as const;
+  const state = afterSync();
+  const task = state.tasks["sync:monitor-agent"]!;
+  const last = { ...task.last!, status: "failed", failure } as const;
+  return { ...state, tasks: { ...state.tasks, ...tasks({ ...task, last }) } };
+}
+
+function crashed(): State {
+  const { pod, container } = synced;
+  return { ...afterSync(), crashed: { c1: { image: "monitor-agent", pod, container, exitCode: 1 } } };
 }
 
 function crashLoop(): State {
@@ -225,6 +263,38 @@ describe("the screen", () => {
     expect(frame()).not.toContain("of an earlier one");
   });
 
+  it("names the file that was synced, and what followed", async () => {
+    const { logs, line, press } = show(afterSync({ commands: 1, restarted: false }));
+    expect(line("main.js")).toMatch(/● monitor-agent +synced +10s +main.js synced, 1 command run in 1.9 s/);
+    logs.append([
+      sampleLogLine("monitor-agent", "cc -o agent main.c", {
+        ...{ workload: "sync:monitor-agent", time: sampleTime + 1 },
+      }),
+    ]);
+    await press("", "monitor-agent sync │ cc -o agent main.c");
+    await press("j", "last change: services/agent/src/main.js");
+    await press("", "cc -o agent main.c");
+  });
+
+  it("shows what a command printed that failed after a sync", () => {
+    const { line, frame } = show(failedSync());
+    expect(line("›")).toMatch(/› ✗ monitor-agent +failed +10s +make exited with 2/);
+    expect(frame()).toContain("src/main.c:10: error: identifier expected");
+  });
+
+  it("shows the last lines of a process that a sync broke, not those of other pods", async () => {
+    const { logs, line, press, frame } = show(crashed());
+    expect(line("›")).toMatch(/› ✗ monitor-agent +crashed +its process exited with 1/);
+    const printed = (text: string, pod: string) => sampleLogLine("monitor-agent", text, { pod });
+    logs.append([
+      printed("all is well", "monitor-agent-other"),
+      printed("SyntaxError: main.js:7", synced.pod),
+    ]);
+    await press("", "SyntaxError: main.js:7");
+    expect(frame()).toContain("→ it starts again with the next change");
+    expect(frame()).not.toContain("all is well");
+  });
+
   it("says that a forward's port was taken, beside the address it has now", () => {
     const moved = { status: "listening", host: "127.0.0.1", port: 8889, moved: true } as const;
     const { forwards } = sampleState();
@@ -344,7 +414,7 @@ describe("the screen", () => {
     [120, 40],
     [300, 100],
   ])("fits a terminal of %d columns and %d rows, in every state", async (columns, rows) => {
-    for (const state of [sampleState(), building(), failedBuild(), crashLoop()]) {
+    for (const state of [sampleState(), building(), failedBuild(), failedSync(), crashed(), crashLoop()]) {
       const { logs, lines, unmount } = show(state, { columns, rows });
       logs.append(
         Array.from({ length: 200 }, (_, n) => sampleLogLine("monitor-agent", `日本語 ${n} `.repeat(60))),

@@ -24,7 +24,7 @@ it("says for each scope what a change of a path does, and which line excludes it
   const explain = (name: string) => explainPath(tree.path(name), scopes);
 
   expect(explain("app/src/a.js")).toEqual([
-    { id: "image:app", effect: "rebuild", why: `it lies in ${tree.path("app")}` },
+    { id: "image:app", effect: "rebuild", why: `it lies in ${tree.path("app")}`, tree: tree.path("app") },
   ]);
   expect(explain("app/dist/a.js")).toEqual([
     { id: "image:app", effect: "ignored", why: `"dist" excludes it (${ignoreFile}:2)` },

@@ -3,6 +3,7 @@ import { DevloopError, errorText } from "../../lib/errors.js";
 import { eachConcurrently } from "../../lib/each-concurrently.js";
 import { pause } from "../../lib/pause.js";
 import type { Kube, KubeObject } from "../kube.js";
+import type { HeldObject } from "../render/held-back.js";
 import { maxRequests, openContext, projectLabel, type ApplyContext, type ContextOptions } from "./context.js";
 import { goneTimeoutMs, readLive } from "./gone.js";
 import { leftBehind, readInventory, writeDeploy, type Inventory, type InventoryEntry } from "./inventory.js";
@@ -31,6 +32,7 @@ export interface ApplyRequest {
   readonly imageNames: readonly string[];
   /** Held back: not applied, and not pruned either. */
   readonly waiting: readonly KubeObject[];
+  readonly later: readonly HeldObject[];
 }
 
 /**
@@ -124,7 +126,8 @@ async function observe(
 
 async function waitingKeys(context: ApplyContext, request: ApplyRequest): Promise<string[]> {
   const { signal } = context;
-  return await eachConcurrently(request.waiting, maxRequests, async (object) => {
+  const held = [...request.waiting, ...request.later.map(({ object }) => object)];
+  return await eachConcurrently(held, maxRequests, async (object) => {
     const type = await context.types.find(object.apiVersion, object.kind, { signal });
     const namespace =
       type?.namespaced === false ? undefined : (object.metadata.namespace ?? request.namespace);
@@ -301,6 +304,9 @@ function summarize(
     const workload = current && appliedWorkload(current, request.imageNames);
     if (workload) workloads.push(workload);
   }
+  const later = request.later.map(({ object, until }) => {
+    return { title: titleOf(object), name: object.metadata.name, until };
+  });
   const unchanged = plans.length - created - changed;
-  return { created, changed, unchanged, replaced, waiting: request.waiting.map(titleOf), workloads };
+  return { created, changed, unchanged, replaced, waiting: request.waiting.map(titleOf), later, workloads };
 }

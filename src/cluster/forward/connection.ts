@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Kube } from "../kube.js";
 import type { PodTarget } from "../observe/pod-view.js";
-import type { TlsAgent } from "./tls-agent.js";
+import type { TlsAgent } from "../tls-agent.js";
 import { openTunnel, type Tunnel } from "./tunnel.js";
 
 export interface ConnectionOptions {

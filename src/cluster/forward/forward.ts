@@ -7,7 +7,7 @@ import { throttle } from "../../lib/throttle.js";
 import type { Kube } from "../kube.js";
 import type { PodTarget } from "../observe/pod-view.js";
 import { carryConnection } from "./connection.js";
-import { openTlsAgent } from "./tls-agent.js";
+import { openTlsAgent } from "../tls-agent.js";
 import { portOwner } from "./port-owner.js";
 
 export interface ForwardOptions {

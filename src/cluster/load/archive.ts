@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from "node:stream";
 import type { ContainerEngine } from "../../engine/container-engine.js";
+import { architecture } from "../../lib/architecture.js";
 import { startDeadline } from "../../lib/deadline.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { bytes as inUnits, count } from "../../lib/format.js";
@@ -134,9 +135,4 @@ function brokenOff(engine: ContainerEngine, { ref }: LoadImage, cause: unknown):
       cause,
     },
   );
-}
-
-/** `linux/arm64` of `linux/arm64/v8`. */
-function architecture(platform: string): string {
-  return platform.split("/").slice(0, 2).join("/");
 }

@@ -2,10 +2,16 @@ import type { AppliedWorkload, WorkloadHealth, WorkloadId } from "../../engine/m
 import { startDeadline } from "../../lib/deadline.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
 import type { Kube } from "../kube.js";
+import type { PodView } from "./pod-view.js";
 import { observeWorkloads, type WorkloadObserver } from "./workloads.js";
 
 /** How long a look may take, in ms: lists of four kinds for each namespace. */
 const limitMs = 10_000;
+
+export interface Glance {
+  readonly health: ReadonlyMap<WorkloadId, WorkloadHealth>;
+  readonly pods: readonly PodView[];
+}
 
 /**
  * How workloads are at this moment, by the same rules as while devloop runs, but for what takes time to see. One that
@@ -15,16 +21,19 @@ export async function glanceAtWorkloads(
   kube: Kube,
   workloads: readonly AppliedWorkload[],
   { signal }: { readonly signal: AbortSignal },
-): Promise<ReadonlyMap<WorkloadId, WorkloadHealth>> {
+): Promise<Glance> {
   const found = new Map<WorkloadId, WorkloadHealth>();
-  if (workloads.length === 0) return found;
+  let pods: readonly PodView[] = [];
+  if (workloads.length === 0) return { health: found, pods };
   using limit = startDeadline(limitMs, signal);
   let observer: WorkloadObserver | undefined;
   const all = new Promise<void>((resolve) => {
     observer = observeWorkloads(kube, {
       signal: limit.signal,
       lastLines: () => [],
-      onPods: () => undefined,
+      onPods: (seen) => {
+        pods = seen;
+      },
       onHealth: (id, health) => {
         if (!found.has(id)) found.set(id, health);
         if (found.size === workloads.length) resolve();
@@ -36,5 +45,5 @@ export async function glanceAtWorkloads(
   await unlessAborted(all, limit.signal).catch(() => undefined);
   await observer?.[Symbol.asyncDispose]();
   signal.throwIfAborted();
-  return found;
+  return { health: found, pods };
 }

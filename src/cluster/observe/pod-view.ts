@@ -8,6 +8,8 @@ export interface PodTarget {
   readonly uid: string;
   /** The container ports that have a name. */
   readonly namedPorts: Readonly<Record<string, number>>;
+  /** Its containers that run, by the runtime's id and the image that stands in the pod's spec. */
+  readonly running: readonly { readonly id: string; readonly image: string }[];
 }
 
 /** A pod of the project, with the runs of its containers: what log streams start from. */
@@ -26,6 +28,8 @@ export interface PodView {
 export interface ContainerView {
   readonly name: string;
   readonly init: boolean;
+  /** As it stands in the pod's spec. */
+  readonly image: string;
   readonly restarts: number;
   /** The run that is there now; left out while the container has never started. */
   readonly run?: ContainerRun;
@@ -52,6 +56,10 @@ export function podTarget(pod: Pod): PodTarget {
     name: pod.metadata.name,
     uid: pod.metadata.uid ?? "",
     namedPorts,
+    running: (pod.status?.containerStatuses ?? []).flatMap((status) => {
+      const { image, run } = containerView(pod, status, false);
+      return run && !run.ended ? [{ id: run.id, image }] : [];
+    }),
   };
 }
 
@@ -66,13 +74,14 @@ export function podView(workload: WorkloadId, pod: Pod): PodView {
     ready: isPodReady(pod),
     terminating: isTerminating(pod),
     containers: [
-      ...initContainerStatuses.map((status) => containerView(status, true)),
-      ...containerStatuses.map((status) => containerView(status, false)),
+      ...initContainerStatuses.map((status) => containerView(pod, status, true)),
+      ...containerStatuses.map((status) => containerView(pod, status, false)),
     ],
   };
 }
 
-function containerView(status: ContainerStatus, init: boolean): ContainerView {
+function containerView(pod: Pod, status: ContainerStatus, init: boolean): ContainerView {
+  const specs = init ? pod.spec?.initContainers : pod.spec?.containers;
   const { state, lastState } = status;
   // A container that waits to be started again has its last run in lastState, and its id in `containerID`.
   const running = state?.running;
@@ -85,6 +94,7 @@ function containerView(status: ContainerStatus, init: boolean): ContainerView {
   return {
     name: status.name,
     init,
+    image: specs?.find(({ name }) => name === status.name)?.image ?? "",
     restarts: status.restartCount ?? 0,
     ...(run ? { run } : {}),
     ...(previous && previous.id !== run?.id ? { previous } : {}),

@@ -180,7 +180,8 @@ function exitCause(spec: ContainerSpec, status: ContainerStatus, input: CauseInp
     };
   }
   return {
-    reason: looping || restarts > 0 ? "CrashLoop" : "Exited",
+    // One that has just ended is started again at once, unless the kubelet says otherwise a moment later.
+    reason: looping || (restarts > 0 && !now) ? "CrashLoop" : "Exited",
     message: `container ${name} ${exitText(ended)}${again}`,
     ...tail,
   };

@@ -2,8 +2,10 @@ import { startForward } from "../../cluster/forward/forward.js";
 import { targetPort } from "../../cluster/forward/target-port.js";
 import { streamLogs } from "../../cluster/observe/logs.js";
 import { observeWorkloads } from "../../cluster/observe/workloads.js";
-import type { AppliedWorkload, ForwardSpec, LogLine, State } from "../../engine/model.js";
+import type { PodView } from "../../cluster/observe/pod-view.js";
+import type { AppliedWorkload, ForwardSpec, LogLine, NewContainer, State } from "../../engine/model.js";
 import type { Store } from "../../engine/store.js";
+import { awaitsSync } from "../../engine/plan.js";
 import type { ClusterAdapter } from "./adapters.js";
 import type { ManifestStore } from "./manifests.js";
 
@@ -40,6 +42,7 @@ export function observe({
     lastLines: (pod, container, previous) => logs.lastLines(pod, container, previous),
     onPods: (pods) => {
       logs.setPods(pods);
+      tellContainers(pods);
     },
     onState: (state) => {
       if (state === "down") onLost();
@@ -48,6 +51,15 @@ export function observe({
       store.dispatch({ type: "workload.changed", id, health });
     },
   });
+  let toldContainers = "[]";
+  function tellContainers(pods: readonly PodView[]): void {
+    const containers = pods.filter(({ terminating }) => !terminating).flatMap(runningContainers);
+    const text = JSON.stringify(containers);
+    if (text === toldContainers) return;
+    toldContainers = text;
+    store.dispatch({ type: "containers.changed", containers });
+  }
+
   const open = new Map<string, { readonly spec: ForwardSpec; readonly forward: AsyncDisposable }>();
   const closing: Promise<void>[] = [];
 
@@ -69,8 +81,21 @@ export function observe({
   function start(spec: ForwardSpec): AsyncDisposable {
     return startForward(kube, spec, {
       signal,
-      podsChanged: (listener) => observer.podsChanged(listener),
-      pods: () => observer.readyPods({ kind: spec.kind, name: spec.name, namespace: namespaceOf(spec) }),
+      podsChanged: (listener) => {
+        const observed = observer.podsChanged(listener);
+        // A pod that has come is served once what changed since its image is in it.
+        const synced = store.subscribe((event) => {
+          if (event.type === "task.succeeded" && event.output.kind === "sync") listener();
+        });
+        return () => {
+          observed();
+          synced();
+        };
+      },
+      pods: () =>
+        observer
+          .readyPods({ kind: spec.kind, name: spec.name, namespace: namespaceOf(spec) })
+          .filter(({ running }) => !running.some((container) => awaitsSync(store.getSnapshot(), container))),
       resolvePort: (pod) => targetPort(spec, pod, observer.service(namespaceOf(spec), spec.name)),
       onChange: (state, serving, connections) => {
         store.dispatch({ type: "forward.changed", id: spec.id, state, serving, connections });
@@ -116,4 +141,10 @@ export function observe({
       await observer[Symbol.asyncDispose]();
     },
   };
+}
+
+function runningContainers({ namespace, name: pod, uid, containers }: PodView): readonly NewContainer[] {
+  return containers.flatMap(({ name, image, run }) =>
+    run && !run.ended ? [{ id: run.id, namespace, pod, podUid: uid, container: name, image }] : [],
+  );
 }

@@ -7,6 +7,9 @@ const entry = z.object({
   key: z.string(),
   imageId: z.string(),
   ref: z.string(),
+  /** The key's part that says nothing of the files that are synced, where there are such, and their revision then. */
+  basis: z.string().optional(),
+  synced: z.string().optional(),
   /** The base images from outside the project, as the engine had them: a newer one outdates the build. */
   bases: z.record(z.string(), z.string()),
 });
@@ -22,8 +25,13 @@ const keptBuilds = 8;
  */
 export interface RememberedBuilds {
   find(image: string, key: string): Promise<Entry | undefined>;
-  /** The newest build from these inputs, for whichever platform. */
-  findForAnyPlatform(image: string, taskKey: string): Promise<Entry | undefined>;
+  /** The newest build from these inputs and any state of the files that are synced. */
+  findByBasis(image: string, basis: string): Promise<Entry | undefined>;
+  /** The newest build from these inputs, for whichever platform; with a basis, from any state of the files that are synced. */
+  findForAnyPlatform(
+    image: string,
+    task: { readonly key: string; readonly basis?: string | undefined },
+  ): Promise<Entry | undefined>;
   add(image: string, build: Entry): Promise<void>;
 }
 
@@ -37,9 +45,18 @@ export function rememberedBuilds(root: string, env: Environment): RememberedBuil
       images ??= read(path);
       return (await images)[image]?.find((build) => build.key === key);
     },
-    async findForAnyPlatform(image, taskKey) {
+    async findByBasis(image, basis) {
       images ??= read(path);
-      return (await images)[image]?.find((build) => build.key.startsWith(buildKey(taskKey, "")));
+      return (await images)[image]?.find((build) => build.basis === basis);
+    },
+    async findForAnyPlatform(image, task) {
+      images ??= read(path);
+      const key = buildKey(task.key, "");
+      const basis = task.basis === undefined ? undefined : buildKey(task.basis, "");
+      return (await images)[image]?.find(
+        (build) =>
+          build.key.startsWith(key) || (basis !== undefined && build.basis?.startsWith(basis) === true),
+      );
     },
     async add(image, build) {
       images ??= read(path);

@@ -6,6 +6,7 @@ import { readSecrets } from "../../build/read-secrets.js";
 import { applyDeploy } from "../../cluster/apply/apply.js";
 import { pruneDeploys } from "../../cluster/apply/prune.js";
 import { openResourceTypes } from "../../cluster/apply/resource-types.js";
+import { heldBack } from "../../cluster/render/held-back.js";
 import {
   imageNames,
   replaceImages,
@@ -14,12 +15,24 @@ import {
   waitingFor,
 } from "../../cluster/render/images.js";
 import { renderDeploy } from "../../cluster/render/render.js";
+import { type SyncedImage, withAgent } from "../../cluster/sync/inject.js";
+import type { Syncer } from "../../cluster/sync/sync.js";
+import type { SyncTree } from "../../cluster/sync/tree.js";
 import type { RunTask, TaskContext } from "../../engine/engine.js";
-import type { BuildOutput, DeployOutput, RenderOutput, Task, TaskInput } from "../../engine/model.js";
+import type {
+  BuildOutput,
+  DeployOutput,
+  RenderOutput,
+  SyncOutput,
+  Task,
+  TaskInput,
+} from "../../engine/model.js";
+import { DevloopError } from "../../lib/errors.js";
 import { unreachable } from "../../lib/unreachable.js";
 import type { ClusterAdapter, EngineAdapter } from "./adapters.js";
 import type { ManifestStore } from "./manifests.js";
 import { buildKey, type RememberedBuilds } from "./remembered-builds.js";
+import type { SyncTrees } from "./sync-trees.js";
 
 export interface TaskAdapters {
   readonly project: string;
@@ -28,6 +41,9 @@ export interface TaskAdapters {
   readonly cluster: () => ClusterAdapter;
   readonly manifests: ManifestStore;
   readonly remembered: RememberedBuilds;
+  readonly trees: SyncTrees;
+  /** Available once a task that needs it may run. */
+  readonly syncer: () => Syncer;
   /** What the images are to carry, as BuildKit makes it. */
   readonly attest: readonly Attestation[];
   /** A variable's value: of the environment, else of `.env`. */
@@ -53,6 +69,8 @@ export function taskRunner(adapters: TaskAdapters): RunTask {
       case "deploy":
         types ??= openResourceTypes(adapters.cluster().kube);
         return deploy(adapters, input, context, types);
+      case "sync":
+        return sync(adapters, input, context);
       case "prune": {
         const { kube, cluster } = adapters.cluster();
         const request = { project: adapters.project, namespace: cluster.namespace, keep: input.keep };
@@ -67,17 +85,28 @@ export function taskRunner(adapters: TaskAdapters): RunTask {
 type Input<K extends TaskInput["kind"]> = Extract<TaskInput, { kind: K }>;
 
 async function build(
-  { engine: { engine, docker, credentials }, cluster, remembered, variable, attest, onSecrets }: TaskAdapters,
+  {
+    engine: { engine, docker, credentials },
+    cluster,
+    remembered,
+    trees,
+    variable,
+    attest,
+    onSecrets,
+  }: TaskAdapters,
   task: Task,
-  { image, bases }: Input<"build">,
+  { image, bases, synced, basis: taskBasis, anew }: Input<"build">,
   context: TaskContext,
 ): Promise<BuildOutput> {
   const platform = image.platform ?? cluster().cluster.platform;
   const key = buildKey(task.key, platform);
-  const memorable = !image.noCache && !image.pull && attest.length === 0;
+  const basis = taskBasis === undefined ? undefined : buildKey(taskBasis, platform);
+  const memorable = !image.noCache && !image.pullBases && attest.length === 0;
   const outside = (): Promise<Record<string, string>> => baseIds(image, engine, context.signal);
   if (memorable) {
-    const before = await remembered.find(image.name, key);
+    const before =
+      (await remembered.find(image.name, key)) ??
+      (basis === undefined || anew ? undefined : await remembered.findByBasis(image.name, basis));
     if (before && (await isCurrent(before, engine, outside, context.signal))) {
       // It counts as newly used, in the engine and in the memory: of the builds of an image the oldest go.
       await engine.tagImage(before.imageId, before.ref, { signal: context.signal });
@@ -89,17 +118,31 @@ async function build(
         remembered: true,
         cachedSteps: 0,
         steps: 0,
+        ...(before.synced === undefined ? {} : { synced: before.synced }),
       };
     }
   }
   const secrets = await readSecrets(image, { variable, signal: context.signal });
   onSecrets([...secrets.values()].flatMap((value) => secretParts(value.toString("utf8"))));
   const request = { image, bases, platform, secrets, attest, agent: variable("SSH_AUTH_SOCK") };
+  const before = trees.get(image.name);
   const built = await buildImage(docker, engine, request, { ...context, credentials });
-  if (memorable) {
-    await remembered.add(image.name, { key, imageId: built.imageId, ref: built.ref, bases: await outside() });
+  const { imageId, ref } = built;
+  const after = trees.get(image.name);
+  // What came or went while it was built may be in it.
+  if (synced !== undefined) await trees.note(ref, [...names(before), ...names(after)]);
+  // What changed and changed back may be in it too: it is of no revision then.
+  const steady = before === after;
+  const state = synced === undefined || !steady ? {} : { synced };
+  if (memorable && steady) {
+    const more = basis === undefined ? {} : { basis };
+    await remembered.add(image.name, { key, imageId, ref, bases: await outside(), ...more, ...state });
   }
-  return { kind: "build", remembered: false, ...built };
+  return { kind: "build", remembered: false, ...built, ...state };
+}
+
+function names(tree: SyncTree | undefined): readonly string[] {
+  return tree ? [...tree.files.keys()] : [];
 }
 
 /** A file of secrets is hidden by its values too: what stands behind the = or : of a line, addresses left out. */
@@ -176,20 +219,75 @@ function texts(values: unknown): string[] {
 
 async function deploy(
   adapters: TaskAdapters,
-  { deploy: spec, render: hash, refs, missing }: Input<"deploy">,
+  { deploy: spec, render: hash, refs, missing, agents, later }: Input<"deploy">,
   context: TaskContext,
   types: ReturnType<typeof openResourceTypes>,
 ): Promise<DeployOutput> {
   const { kube, cluster } = adapters.cluster();
   const rendered = adapters.manifests.get(hash);
   const { waiting, ready } = waitingFor(rendered, missing);
+  const { held, others } = heldBack(ready, later);
+  const objects = replaceImages(others, refs).objects;
+  const { namespace, platform } = cluster;
   const request = {
     project: adapters.project,
     deploy: spec.id,
-    namespace: cluster.namespace,
-    objects: replaceImages(ready, refs).objects,
+    namespace,
+    objects: withAgent(objects, await syncedImages(adapters, { refs, agents }, context), {
+      project: adapters.project,
+      namespace,
+      platform,
+    }),
     imageNames: Object.keys(refs),
     waiting,
+    later: held,
   };
   return applyDeploy(kube, request, { ...context, types });
+}
+
+/** What the images whose containers get the agent start by themselves, by the references that they are run by. */
+async function syncedImages(
+  { engine: { engine } }: TaskAdapters,
+  { refs, agents }: Pick<Input<"deploy">, "refs" | "agents">,
+  { signal }: TaskContext,
+): Promise<ReadonlyMap<string, SyncedImage>> {
+  const found = await Promise.all(
+    Object.entries(agents).map(async ([name, need]) => {
+      const ref = refs[name];
+      if (ref === undefined) return [];
+      const image = await engine.image(localRef(name, ref), { signal });
+      // What it starts is not known without it, and would be left out.
+      if (!image)
+        throw new DevloopError("LOAD_FAILED", `the container engine no longer has ${localRef(name, ref)}`, {
+          hint: `was it removed? press r to build ${name} again`,
+        });
+      const { entrypoint, command } = image;
+      return [[ref, { need, command: { entrypoint, command } }] as const];
+    }),
+  );
+  return new Map(found.flat());
+}
+
+/** Under the name that the engine has it by: a registry's reference begins with the registry. */
+export function localRef(name: string, ref: string): string {
+  return `${name}:${ref.slice(ref.lastIndexOf(":") + 1)}`;
+}
+
+async function sync(
+  { syncer, trees }: TaskAdapters,
+  { image: { name }, ref, revision, containers, fresh }: Input<"sync">,
+  context: TaskContext,
+): Promise<SyncOutput> {
+  const build = localRef(name, ref);
+  const before = revision === undefined ? trees.brought(name, build) : undefined;
+  const tree = (): SyncTree => {
+    const now = before ?? trees.get(name);
+    if (!now) throw new Error(`the files of ${name} have not been read`);
+    return now;
+  };
+  const former = await trees.seen(build);
+  await trees.note(build, tree().files.keys());
+  const output = await syncer().sync({ image: name, tree, containers, former, fresh }, context);
+  if (output.rebuild === undefined) trees.setBrought(name, build, tree());
+  return output;
 }

@@ -19,6 +19,7 @@ import {
   type Environment,
 } from "./adapters.js";
 import { keepImages, type ImageKeeper } from "./image-keeper.js";
+import { failWithoutConfig } from "../offer-migrate.js";
 import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
@@ -28,11 +29,15 @@ import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
 import { superviseServices } from "./services.js";
 import { scanSources, watchSources } from "./sources.js";
+import { startSync } from "./start-sync.js";
+import { openSyncTrees } from "./sync-trees.js";
 
 /** Which project, as the command line says. */
 export interface ProjectOptions {
   readonly cwd: string;
   readonly file?: string | undefined;
+  /** The file's text, for one that is not written yet. */
+  readonly text?: string;
   readonly profiles: readonly string[];
   readonly env: Environment;
 }
@@ -49,7 +54,10 @@ export async function loadProject(
     check = true,
   }: { /** Its files must be there; not needed to remove what is deployed. */ readonly check?: boolean } = {},
 ): Promise<LoadedProject> {
-  const loaded = await loadConfig({ ...options, context: await currentContext(options.env) });
+  const context = await currentContext(options.env);
+  const loaded = await loadConfig({ ...options, context }).catch((error: unknown) =>
+    failWithoutConfig(error, options),
+  );
   const project = toProject(loaded);
   if (check) await checkPaths(project, loaded);
   return { project, loaded };
@@ -92,15 +100,17 @@ export interface Session {
 
 /** Puts a project's store and adapters together. `signal` ends the session. */
 export function openSession(
-  { project, loaded }: LoadedProject,
+  { project: given, loaded }: LoadedProject,
   options: SessionOptions,
   signal: AbortSignal,
 ): Session {
   const { env, watch } = options;
+  const project = watch ? given : withoutSync(given);
   const store = createStore(initialState(project, Date.now()));
   const redactor = createRedactor();
   const logs = createLogFeed(redactor);
   const manifests = createManifestStore();
+  const trees = openSyncTrees(project.root, env);
   const closers: (() => Promise<void>)[] = [];
   let variable = loaded.variable;
   let keeper: ImageKeeper | undefined;
@@ -156,9 +166,13 @@ export function openSession(
       signal: life.signal,
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
+    const syncing = startSync(store, cluster);
+    closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
     store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
     const run = taskRunner({
       project: project.name,
+      trees,
+      syncer: () => syncing.syncer,
       engine,
       cluster: () => cluster,
       manifests,
@@ -189,6 +203,12 @@ export function openSession(
     const sources = await watchSources({
       signal: life.signal,
       onProblem,
+      onTree: (image, tree) => {
+        const known = trees.get(image)?.notes ?? [];
+        const news = tree.notes.filter((note) => !known.includes(note));
+        for (const note of news) store.dispatch({ type: "sync.note", message: `${image}: ${note}` });
+        trees.set(image, tree);
+      },
       onChange: (changes) => {
         store.dispatch({ type: "sources.changed", changes });
       },
@@ -226,6 +246,14 @@ export function openSession(
       life.abort();
       closers.length = 0;
     },
+  };
+}
+
+/** What is promoted later holds all of the files in its images: so do the images of a session that ends by itself. */
+function withoutSync(project: Project): Project {
+  return {
+    ...project,
+    images: project.images.map(({ sync: _, ...image }) => ({ ...image, pull: [] })),
   };
 }
 

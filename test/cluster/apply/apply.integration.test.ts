@@ -59,6 +59,7 @@ function newProject(prefix = "apply") {
           objects,
           imageNames: ["busybox"],
           waiting: [],
+          later: [],
           ...rest,
         },
         {

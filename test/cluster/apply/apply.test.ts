@@ -34,6 +34,7 @@ function apply(answer: Answer, objects: readonly KubeObject[]) {
       objects,
       imageNames: ["busybox"],
       waiting: [],
+      later: [],
     },
     { signal: AbortSignal.timeout(20_000), onNote: () => undefined },
   );

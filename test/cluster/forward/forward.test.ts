@@ -7,7 +7,7 @@ import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
 import type { ForwardSpec, ForwardStatus } from "../../../src/engine/model.js";
 import { fakeApi } from "../observe/fake-api.js";
 
-const pod: PodTarget = { namespace: "dev", name: "web-1", uid: "1", namedPorts: { http: 8080 } };
+const pod: PodTarget = { namespace: "dev", name: "web-1", uid: "1", namedPorts: { http: 8080 }, running: [] };
 const spec: ForwardSpec = {
   id: "service/web:80",
   kind: "service",

@@ -35,6 +35,8 @@ class RefusingEngine {
         size: 20,
         platform: "linux/amd64",
         digests: [],
+        entrypoint: [],
+        command: [],
         layers: [there, added],
       }),
     tagImage: (_id, name) => {

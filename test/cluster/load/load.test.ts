@@ -69,6 +69,8 @@ function cluster(
         size: archive.length,
         platform: "linux/amd64",
         digests: [],
+        entrypoint: [],
+        command: [],
         layers: [],
       }),
     saveImage: () => {
@@ -183,7 +185,16 @@ describe("loading into nodes", () => {
       code: "LOAD_FAILED",
       message: "the engine at unix:///var/run/docker.sock no longer has web:devloop-1",
     });
-    const other = { id: "sha256:2", tags: [], size: 1, platform: "linux/amd64", digests: [], layers: [] };
+    const other = {
+      id: "sha256:2",
+      tags: [],
+      size: 1,
+      platform: "linux/amd64",
+      digests: [],
+      entrypoint: [],
+      command: [],
+      layers: [],
+    };
     const moved = cluster({ a: new FakeNode() }, { image: () => Promise.resolve(other) });
     expect(await failure(moved.load)).toMatchObject({ detail: `built: ${id}\nin the engine: sha256:2` });
   });

@@ -18,7 +18,7 @@ function pod(container: Partial<ContainerView>): PodView {
     createdAt: start,
     ready: true,
     terminating: false,
-    containers: [{ name: "main", init: false, restarts: 0, ...container }],
+    containers: [{ name: "main", init: false, image: "web:1", restarts: 0, ...container }],
   };
 }
 const running = { id: "a", startedAt: start, ended: false };

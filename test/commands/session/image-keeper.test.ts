@@ -42,7 +42,14 @@ function rig(state: State = sampleState(), onUntag: () => Promise<void> = () => 
     },
     image: (name) => {
       const id = ids.get(name) ?? name;
-      const shared = { tags: [], digests: [], size: 10, platform: "linux/amd64" };
+      const shared = {
+        tags: [],
+        digests: [],
+        entrypoint: [],
+        command: [],
+        size: 10,
+        platform: "linux/amd64",
+      };
       return Promise.resolve({ ...shared, id, layers: ["base", id], taggedAt: Number(id.at(-1)) });
     },
     untagImage: async (ref) => {

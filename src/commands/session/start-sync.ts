@@ -1,0 +1,93 @@
+import type { ProcessState } from "../../cluster/sync/agent-types.js";
+import { openSyncer, type Syncer } from "../../cluster/sync/sync.js";
+import type { EventType, State } from "../../engine/model.js";
+import type { Store } from "../../engine/store.js";
+import { syncedContainers } from "../../engine/tasks.js";
+import type { ClusterAdapter } from "./adapters.js";
+
+/** How long a process must run to count as well again, in ms. */
+const steadyMs = 2_000;
+
+/** What may change which containers are followed, and what for. */
+const followedEvents: ReadonlySet<EventType> = new Set([
+  "config.loaded",
+  "containers.changed",
+  "task.succeeded",
+]);
+
+/** Opens the connections that syncs go over, follows the containers that run, and tells how their processes are. */
+export function startSync(
+  store: Store,
+  { kube, cluster }: ClusterAdapter,
+): { readonly syncer: Syncer } & AsyncDisposable {
+  const steady = new Map<string, NodeJS.Timeout>();
+
+  function onProcess(id: string, { state, exitCode }: ProcessState): void {
+    clearTimeout(steady.get(id));
+    steady.delete(id);
+    const snapshot = store.getSnapshot();
+    const container = snapshot.containers.find((each) => each.id === id);
+    if (!container) return;
+    if (state === "waiting") {
+      const process = {
+        image: imageOf(snapshot, container.image),
+        pod: container.pod,
+        container: container.container,
+        exitCode: exitCode ?? 0,
+      };
+      store.dispatch({ type: "process.crashed", container: id, process });
+    } else if (state === "running" && id in snapshot.crashed) {
+      const timer = setTimeout(() => {
+        steady.delete(id);
+        store.dispatch({ type: "process.running", container: id });
+      }, steadyMs);
+      steady.set(id, timer.unref());
+    }
+  }
+
+  const syncer = openSyncer(kube, {
+    platform: cluster.platform,
+    onReconnect: (container) => {
+      store.dispatch({ type: "container.reconnected", container });
+    },
+    onProcess,
+    onNote: (message) => {
+      store.dispatch({ type: "sync.note", message });
+    },
+  });
+  const unsubscribe = store.subscribe((event, state) => {
+    if (followedEvents.has(event.type)) follow(state);
+  });
+
+  let followed = "";
+  function follow(state: State): void {
+    const containers = Object.values(state.images).flatMap(({ spec: { name, sync, pull } }) => {
+      if (!sync && pull.length === 0) return [];
+      // Replicas would write over each other's files: one of them is enough.
+      return syncedContainers(state, name).map((container, at) => ({
+        container,
+        pull: at === 0 ? pull : [],
+      }));
+    });
+    const key = JSON.stringify(containers.map(({ container, pull }) => [container.id, pull]));
+    if (key === followed) return;
+    followed = key;
+    syncer.setContainers(containers);
+  }
+
+  return {
+    syncer,
+    async [Symbol.asyncDispose]() {
+      unsubscribe();
+      for (const timer of steady.values()) clearTimeout(timer);
+      await syncer[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function imageOf(state: State, ref: string): string {
+  const found = Object.keys(state.images).find((name) =>
+    syncedContainers(state, name).some(({ image }) => image === ref),
+  );
+  return found ?? ref;
+}

@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ConvertedService } from "../convert-project.js";
+import { escapeVariables } from "../expansion.js";
+import type { ForwardPlan, ImagePlan, SyncRulePlan } from "../plan.js";
+import { isList, isMap, Noted, noted, unlessEmpty, type Tree, type TreeMap } from "../tree.js";
+import type { Waits } from "../rules/depends.js";
+import { yamlFile } from "./yaml.js";
+
+export interface DevloopPlan {
+  readonly name: string;
+  readonly namespace: string;
+  /** Services that are always there, or whose profile was asked for. */
+  readonly services: readonly ConvertedService[];
+  readonly profiles: readonly {
+    readonly name: string;
+    readonly overlay: string;
+    readonly services: readonly ConvertedService[];
+  }[];
+}
+
+/** The project's devloop.yaml. */
+export function devloopYaml(plan: DevloopPlan): string {
+  const sections = sectionsOf(plan.services);
+  const profiles = plan.profiles.map(({ name, overlay, services }): readonly [string, TreeMap] => {
+    const own = sectionsOf(services);
+    const forwards = [...plan.services, ...services].flatMap((service) => service.forwards);
+    return [
+      name,
+      {
+        ...own,
+        order: unlessEmpty(furtherOrder(plan, services)),
+        deploy: noted("A list takes the place of the one above: the dev overlay is in this one.", [
+          { kustomize: `k8s/overlays/${overlay}` },
+        ]),
+        forwards: services.some((service) => service.forwards.length > 0)
+          ? forwards.map(forwardOf)
+          : undefined,
+      },
+    ];
+  });
+  const tree: TreeMap = {
+    version: 1,
+    name: plan.name,
+    cluster: { namespace: plan.namespace },
+    images: sections.images,
+    deploy: [{ kustomize: "k8s/overlays/dev" }],
+    forwards: sections.forwards,
+    order:
+      Object.keys(orderOf(plan.services)).length === 0
+        ? undefined
+        : noted("From depends_on: what each workload waits for before it starts.", orderOf(plan.services)),
+    profiles: unlessEmpty(Object.fromEntries(profiles)),
+  };
+  return yamlFile(
+    escaped(tree),
+    "Written by devloop migrate; MIGRATION.md tells what of the compose file became what.",
+  );
+}
+
+interface Sections {
+  readonly images: Tree | undefined;
+  readonly forwards: Tree | undefined;
+}
+
+function sectionsOf(services: readonly ConvertedService[]): Sections {
+  const images = new Map<string, ImagePlan>();
+  for (const image of services.flatMap((service) => service.images)) {
+    const before = images.get(image.name);
+    images.set(
+      image.name,
+      before === undefined
+        ? image
+        : {
+            ...before,
+            sync: uniqueRules([...before.sync, ...image.sync]),
+            rebuild: [...new Set([...before.rebuild, ...image.rebuild])],
+          },
+    );
+  }
+  const forwards = services.flatMap((service) => service.forwards);
+  return {
+    images: unlessEmpty(Object.fromEntries([...images].map(([name, image]) => [name, imageOf(image)]))),
+    forwards: unlessEmpty(forwards.map(forwardOf)),
+  };
+}
+
+function imageOf({ spec, environmentArgs, sync, rebuild }: ImagePlan): TreeMap {
+  const args = {
+    ...(isMap(spec["args"]) ? spec["args"] : {}),
+    ...Object.fromEntries(
+      Object.entries(environmentArgs).map(([arg, variable]) => [arg, new Reference(variable)]),
+    ),
+  };
+  return {
+    ...spec,
+    args: unlessEmpty(args as TreeMap),
+    sync: unlessEmpty(sync.map(ruleOf)),
+    rebuild: unlessEmpty(rebuild),
+  };
+}
+
+function ruleOf({ src, dest, ignore, then }: SyncRulePlan): TreeMap {
+  return {
+    src,
+    dest,
+    ignore: ignore && unlessEmpty(ignore),
+    then: then === undefined || then === "restart" ? then : { exec: then.exec, workdir: then.workdir },
+  };
+}
+
+function uniqueRules(rules: readonly SyncRulePlan[]): readonly SyncRulePlan[] {
+  return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
+}
+
+const forwardOf = ({ service, local, remote, host }: ForwardPlan): Tree => ({ service, local, remote, host });
+
+/**
+ * Which workload waits for which, and until when: `{web: {db: ready, migrate: completed}}`. Only of those that are
+ * there: compose lets a service wait for one whose profile is off.
+ */
+export function orderOf(services: readonly ConvertedService[]): Readonly<Record<string, Waits>> {
+  const there = new Set(services.map(({ name }) => name));
+  const entries = services.map(
+    ({ name, waits }) =>
+      [name, Object.fromEntries(Object.entries(waits).filter(([other]) => there.has(other)))] as const,
+  );
+  return Object.fromEntries(entries.filter(([, waits]) => Object.keys(waits).length > 0));
+}
+
+/** The order with further services, as far as it says something new. */
+function furtherOrder(
+  plan: DevloopPlan,
+  services: readonly ConvertedService[],
+): Readonly<Record<string, Waits>> {
+  const known = orderOf(plan.services);
+  const all = Object.entries(orderOf([...plan.services, ...services]));
+  return Object.fromEntries(all.filter(([name, waits]) => !isDeepStrictEqual(known[name], waits)));
+}
+
+/** A variable of the environment, which devloop puts in when it reads the file. */
+class Reference {
+  constructor(readonly variable: string) {}
+}
+
+function escaped(tree: Tree | Reference): Tree {
+  if (tree instanceof Reference) return `\${${tree.variable}:-}`;
+  if (tree instanceof Noted) return new Noted(tree.note, escaped(tree.value) as Exclude<Tree, Noted>);
+  if (typeof tree === "string") return escapeVariables(tree);
+  if (isList(tree)) return tree.map(escaped);
+  if (!isMap(tree)) return tree;
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([key, value]) => (value === undefined ? [] : [[key, escaped(value)]])),
+  );
+}

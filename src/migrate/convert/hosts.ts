@@ -1,0 +1,58 @@
+/** A text with host names replaced, and which were. */
+export interface Rewritten {
+  readonly text: string;
+  readonly renamed: readonly string[];
+}
+
+/** Words in which a name is no host, though one may look the same: users, and databases of a connection string. */
+const notHosts = /(?<![\w.])(?:user(?:name)?|dbname|database|user id|uid)=[^\s,;&'"]*/i;
+/** The scheme of a URL, with what stands before the `@`. */
+const schemeAndUser = /[a-z][a-z0-9+.-]*:\/\/(?:[^\s/?#@'"]*@)?/i;
+/** A port, and nothing of a version behind it: 5432, and not 1 of `1.2`. */
+const port =
+  "(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d{2}|6[0-4]\\d{3}|[1-5]\\d{4}|[1-9]\\d{0,3})(?![\\w-]|\\.\\w)";
+
+/**
+ * Replaces host names where they stand as whole ones: as the host of a URL or of `host:port`, after an `@`, or, where
+ * `bare` says so, as a word by itself. Anything else that looks the same (a user or a database called like its service)
+ * stays.
+ */
+export function rewriteHosts(
+  text: string,
+  renamed: ReadonlyMap<string, string>,
+  { bare }: { readonly bare: boolean },
+): Rewritten {
+  if (renamed.size === 0) return { text, renamed: [] };
+  const found = new Set<string>();
+  // All names in one pass, the longest first: what took a name's place is not looked at again.
+  const names = [...renamed.keys()].map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+  const before = `(?<=^|[\\s,;=@'"(\\[]|//)`;
+  const after = bare ? `(?=$|[\\s,;/'")\\]]|:${port})` : `(?=:${port})`;
+  const inUrl = `(?<=://|@)(?:${names})(?=$|[\\s,;/:'"?])`;
+  const skipped = `(?:${notHosts.source})|(?:${schemeAndUser.source})`;
+  const host = `(?<host>${inUrl}|${before}(?:${names})${after})`;
+  const result = text.replace(new RegExp(`${host}|${skipped}`, "gi"), (all, ...rest: unknown[]) => {
+    const { host: name } = rest.at(-1) as { readonly host: string | undefined };
+    const to = name === undefined ? undefined : renamed.get(name);
+    if (name === undefined || to === undefined) return all;
+    found.add(name);
+    return to;
+  });
+  return { text: result, renamed: [...found] };
+}
+
+/** The ports at which a text dials a host: 5432 in `postgres://u:p@db:5432/x`. */
+export function dialledPorts(text: string, host: string): readonly number[] {
+  const name = host.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const pattern = new RegExp(`(?:^|[\\s,;=@'"(\\[]|//)${name}:(\\d{1,5})(?!\\d)`, "gi");
+  return [...text.matchAll(pattern)]
+    .map(([, port]) => Number(port))
+    .filter((port) => port > 0 && port < 65_536);
+}
+
+/** Whether a variable of this name holds a host. */
+export function namesHost(variable: string): boolean {
+  return /HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|BOOTSTRAP|UPSTREAM|PEER|NODE|MASTER|PROXY|DSN/i.test(
+    variable,
+  );
+}

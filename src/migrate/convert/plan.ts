@@ -1,0 +1,185 @@
+import type { ComposeProject, ComposeService, ModelPath } from "../compose/model.js";
+import type { Ledger, Outcome } from "./ledger.js";
+import type { ResourceNames } from "./resource-names.js";
+import type { Tree, TreeMap } from "./tree.js";
+
+// What the rules make of a service, before it becomes files.
+
+/** What stands at a path that the compose files name. Read before the conversion, which itself does no I/O. */
+export type SourceFact =
+  | { readonly kind: "file"; readonly content: Uint8Array }
+  | { readonly kind: "large-file"; readonly bytes: number }
+  | {
+      readonly kind: "directory";
+      /** Relative paths of the files below, sorted; not all of them when `complete` is false. */
+      readonly files: readonly string[];
+      /** Relative paths of links that lead out of it: what they name is not read. */
+      readonly links?: readonly string[];
+      readonly bytes: number;
+      readonly complete: boolean;
+    }
+  /** A socket, a device: nothing that can be copied. */
+  | { readonly kind: "special" }
+  | { readonly kind: "missing" };
+
+export interface Sources {
+  /** By absolute path. */
+  fact(path: string): SourceFact;
+  /** A variable of the project's environment or its .env. */
+  variable(name: string): string | undefined;
+}
+
+export interface ConvertOptions {
+  /** Absolute path of the directory that devloop.yaml, MIGRATION.md and k8s/ are written to. */
+  readonly out: string;
+  readonly waitInitContainers: boolean;
+  /** `full` adds liveness and startup probes to the readiness probe. */
+  readonly probes: "readiness" | "full";
+  /** Mount paths of the node for what lies outside the project. */
+  readonly hostMounts: boolean;
+}
+
+/** A ConfigMap or Secret that kustomize generates. */
+export interface Generator {
+  readonly kind: "ConfigMap" | "Secret";
+  readonly name: string;
+  /** Variables: one normalised env file. */
+  readonly variables?: ReadonlyMap<string, string>;
+  /** Files by key. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface SyncRulePlan {
+  /** Relative to the context. */
+  readonly src: string;
+  readonly dest: string;
+  readonly ignore?: readonly string[];
+  readonly then?: "restart" | { readonly exec: readonly string[]; readonly workdir?: string };
+  readonly note?: string;
+}
+
+/** An image that devloop builds. */
+export interface ImagePlan {
+  readonly name: string;
+  /** The keys of devloop.yaml besides `sync` and `rebuild`. */
+  readonly spec: TreeMap;
+  /** Build arguments whose value is the environment's when it is built, and the variable of each. */
+  readonly environmentArgs: Readonly<Record<string, string>>;
+  readonly sync: readonly SyncRulePlan[];
+  readonly rebuild: readonly string[];
+}
+
+export interface ForwardPlan {
+  readonly service: string;
+  readonly local?: number;
+  readonly remote: number;
+  readonly host?: string;
+}
+
+export type WorkloadKind = "Deployment" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob";
+
+export interface ServicePortPlan {
+  readonly port: number;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly name?: string;
+  readonly appProtocol?: string;
+}
+
+/** What one rule brings. Lists are put behind each other, maps over each other. */
+export interface Part {
+  readonly container?: TreeMap;
+  readonly containerSecurity?: TreeMap;
+  readonly pod?: TreeMap;
+  readonly podSecurity?: TreeMap;
+  readonly podLabels?: TreeMap;
+  readonly podAnnotations?: TreeMap;
+  readonly annotations?: TreeMap;
+  readonly labels?: TreeMap;
+  readonly volumes?: readonly TreeMap[];
+  readonly mounts?: readonly TreeMap[];
+  readonly initContainers?: readonly Tree[];
+  readonly env?: readonly TreeMap[];
+  readonly envFrom?: readonly TreeMap[];
+  readonly generators?: readonly Generator[];
+  readonly forwards?: readonly ForwardPlan[];
+  readonly images?: readonly ImagePlan[];
+  readonly ports?: readonly ServicePortPlan[];
+  readonly objects?: readonly TreeMap[];
+  /** Paths of the image whose content has to be copied into volumes. */
+  readonly copyUps?: readonly { readonly volume: string; readonly path: string; readonly subPath?: string }[];
+  /** Further names under which peers know the service. */
+  readonly aliases?: readonly string[];
+  /** What the Service's spec has besides ports and selector. */
+  readonly serviceSpec?: TreeMap;
+  /** Keys of the project's volumes that become claims. */
+  readonly claims?: readonly string[];
+}
+
+/** A service, what it is part of, and a way to say what becomes of its keys. */
+export interface ServiceView {
+  readonly project: ComposeProject;
+  readonly key: string;
+  /** The name of its workload and Service. */
+  readonly name: string;
+  readonly service: ComposeService;
+  readonly workload: WorkloadKind;
+  readonly names: Names;
+  readonly options: ConvertOptions;
+  readonly sources: Sources;
+  readonly ledger: Ledger;
+  /** Reports on a key of the service: `["ports", 0]`. */
+  say(outcome: Outcome, path: ModelPath, text: string): void;
+  /** As say, for everything below too. */
+  sayAll(outcome: Outcome, path: ModelPath, text: string): void;
+}
+
+/** Which name in the cluster each service has. */
+export interface Names extends ResourceNames {
+  /** Of services, by key: disabled ones too. */
+  readonly services: ReadonlyMap<string, string>;
+  /** Of the image that each service runs. */
+  readonly images: ReadonlyMap<string, string>;
+  /** Host names of compose that cannot be looked up in the cluster as they are, and what takes their place. */
+  readonly renamedHosts: ReadonlyMap<string, string>;
+}
+
+export type Rule = (view: ServiceView) => Part;
+
+export function mergeParts(parts: readonly Part[]): Required<Part> {
+  const maps = (
+    key:
+      | "container"
+      | "containerSecurity"
+      | "pod"
+      | "podSecurity"
+      | "podLabels"
+      | "podAnnotations"
+      | "annotations"
+      | "labels"
+      | "serviceSpec",
+  ) => Object.assign({}, ...parts.map((part) => part[key] ?? {})) as TreeMap;
+  return {
+    container: maps("container"),
+    containerSecurity: maps("containerSecurity"),
+    pod: maps("pod"),
+    podSecurity: maps("podSecurity"),
+    podLabels: maps("podLabels"),
+    podAnnotations: maps("podAnnotations"),
+    annotations: maps("annotations"),
+    labels: maps("labels"),
+    volumes: parts.flatMap((part) => part.volumes ?? []),
+    mounts: parts.flatMap((part) => part.mounts ?? []),
+    initContainers: parts.flatMap((part) => part.initContainers ?? []),
+    env: parts.flatMap((part) => part.env ?? []),
+    envFrom: parts.flatMap((part) => part.envFrom ?? []),
+    generators: parts.flatMap((part) => part.generators ?? []),
+    forwards: parts.flatMap((part) => part.forwards ?? []),
+    images: parts.flatMap((part) => part.images ?? []),
+    ports: parts.flatMap((part) => part.ports ?? []),
+    objects: parts.flatMap((part) => part.objects ?? []),
+    copyUps: parts.flatMap((part) => part.copyUps ?? []),
+    aliases: parts.flatMap((part) => part.aliases ?? []),
+    serviceSpec: maps("serviceSpec"),
+    claims: parts.flatMap((part) => part.claims ?? []),
+  };
+}

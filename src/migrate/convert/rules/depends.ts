@@ -1,0 +1,155 @@
+import type { ComposeProject, ComposeService } from "../../compose/model.js";
+import type { Part, ServiceView } from "../plan.js";
+import { noted, type Tree, type TreeMap } from "../tree.js";
+import { workloadKind } from "./workload.js";
+
+/** What a workload waits for, by the names of workloads: devloop.yaml's `order`. */
+export type Waits = Readonly<Record<string, "started" | "ready" | "completed">>;
+
+const conditions = {
+  service_started: "started",
+  service_healthy: "ready",
+  service_completed_successfully: "completed",
+} as const;
+
+/** The service account, and its rights, that init containers wait with. */
+export const waiterName = "devloop-wait";
+const kubectlImage = "registry.k8s.io/kubectl:v1.34.1";
+
+export function waitsOf({ service, names, project }: ServiceView): Waits {
+  return strongest(
+    Object.entries(service.depends_on ?? {}).map(([key, { condition }]): Waits => {
+      const name = names.services.get(podOwner(key, project));
+      const there = findService(key, project);
+      return name === undefined || !there || there.provider ? {} : { [name]: conditions[condition] };
+    }),
+  );
+}
+
+const strength = { started: 0, ready: 1, completed: 2 } as const;
+
+/** All that several containers of one pod wait for: of two conditions for the same workload, the stronger. */
+export function strongest(all: readonly Waits[]): Waits {
+  const merged: Record<string, Waits[string]> = {};
+  for (const [name, until] of all.flatMap((waits) => Object.entries(waits))) {
+    const before = merged[name];
+    if (before === undefined || strength[before] < strength[until]) merged[name] = until;
+  }
+  return merged;
+}
+
+/** The service whose pod a service runs in: its own, or that whose network it shares. */
+export function podOwner(key: string, project: ComposeProject): string {
+  const owner = hostOf({ service: findService(key, project) });
+  return owner === undefined || owner === key ? key : podOwner(owner, project);
+}
+
+/** The key of the service whose network this one shares. */
+export function hostOf({ service }: { readonly service: ComposeService | undefined }): string | undefined {
+  const mode = service?.network_mode;
+  return mode?.startsWith("service:") ? mode.slice("service:".length) : undefined;
+}
+
+const findService = (key: string, project: ComposeProject): ComposeService | undefined =>
+  project.services[key] ?? project.disabledServices[key];
+
+/** `depends_on`: order in devloop.yaml; with --wait-init-containers, init containers that wait too. */
+export function dependsRule(view: ServiceView): Part {
+  const { service, options } = view;
+  const waits = waitsOf(view);
+  for (const [key, dependency] of Object.entries(service.depends_on ?? {})) {
+    const how = options.waitInitContainers
+      ? "order in devloop.yaml, and an init container that waits"
+      : "order in devloop.yaml (--wait-init-containers holds it without devloop)";
+    view.say("converted", ["depends_on", key], how);
+    view.say("converted", ["depends_on", key, "condition"], how);
+    const optional = !(key in view.project.services);
+    view.say(
+      "converted",
+      ["depends_on", key, "required"],
+      !dependency.required && optional ? "waited for when it is there" : how,
+    );
+    if (dependency.restart !== undefined) {
+      const text = dependency.restart
+        ? "peers connect anew by the Service's name; to restart with it, kubectl rollout restart"
+        : "not restarted with it";
+      view.say(dependency.restart ? "approximated" : "converted", ["depends_on", key, "restart"], text);
+    }
+  }
+  service.links?.forEach((_, index) => {
+    view.say("converted", ["links", index], "found by its name; an alias is a Service of its own");
+  });
+  if (!options.waitInitContainers || Object.keys(waits).length === 0) return {};
+  const containers = Object.entries(waits).flatMap(([name, until]) => waitContainer(view, name, until) ?? []);
+  if (containers.length === 0) return {};
+  return { initContainers: containers, volumes: [tokenVolume], objects: waiterObjects() };
+}
+
+function waitContainer(view: ServiceView, name: string, until: Waits[string]): Tree | undefined {
+  const owner = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
+  const service = findService(owner, view.project);
+  // A pod that waited for itself would never start.
+  const own = owner === podOwner(view.key, view.project);
+  if (own || !service || service.provider) return undefined;
+  const kind = workloadKind(owner, service, view.project).toLowerCase();
+  const pods = ["wait", "pod", `--selector=app.kubernetes.io/name=${name}`, "--timeout=10m"];
+  const args =
+    kind === "job" && until !== "started"
+      ? ["wait", `job/${name}`, "--for=condition=complete", "--timeout=10m"]
+      : until === "started"
+        ? [...pods, "--for=jsonpath={.status.phase}=Running"]
+        : ["rollout", "status", `${kind}/${name}`, "--timeout=10m"];
+  return noted(`From depends_on: waits until ${name} is ${until}.`, {
+    name: `wait-for-${name}`.slice(0, 63).replace(/-+$/, ""),
+    image: kubectlImage,
+    imagePullPolicy: "IfNotPresent",
+    command: ["kubectl", ...args],
+    volumeMounts: [
+      {
+        name: "devloop-wait-token",
+        mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
+        readOnly: true,
+      },
+    ],
+  });
+}
+
+/** Only the waiting containers get a token: the service's own have none, as in Compose. */
+const tokenVolume: TreeMap = {
+  name: "devloop-wait-token",
+  projected: {
+    sources: [
+      { serviceAccountToken: { path: "token" } },
+      { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      { downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+    ],
+  },
+};
+
+function waiterObjects(): readonly TreeMap[] {
+  const role = { kind: "Role", name: waiterName };
+  return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: waiterName } },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: { name: waiterName },
+      rules: [
+        { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] },
+        {
+          apiGroups: ["apps"],
+          resources: ["deployments", "statefulsets", "daemonsets"],
+          verbs: ["get", "list", "watch"],
+        },
+        { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "list", "watch"] },
+      ],
+    },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: { name: waiterName },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", ...role },
+      subjects: [{ kind: "ServiceAccount", name: waiterName }],
+    },
+  ];
+}
