@@ -19,6 +19,9 @@ export interface ConnectionOptions {
 
 /** How long a connection waits for a pod that takes it, in ms. */
 const patienceMs = 10_000;
+/** How long to wait once no pod has taken it, at first and at most, in ms: a process that was started anew listens soon, a crashed one does not. */
+const firstWaitMs = 20;
+const mostWaitMs = 100;
 /** What a client may have sent and still be carried to another pod. */
 const replayBytes = 1024 * 1024;
 /** How long after a client's end its answer may be silent: while it is owed one, and once it has had one, in ms. */
@@ -77,8 +80,11 @@ async function carry(kube: Kube, socket: Socket, options: ConnectionOptions): Pr
   const failed = new Set<string>();
   let deadline = now() + patienceMs;
   let trouble = false;
+  let waitMs = firstWaitMs;
   while (!signal.aborted) {
-    const pod = await choosePod(options, failed, deadline - now());
+    const pod = await choosePod(options, { failed, waitMs, ms: deadline - now() });
+    // All had failed once, and it has been waited.
+    if (trouble && failed.size === 0) waitMs = Math.min(2 * waitMs, mostWaitMs);
     const outcome = await attempt(kube, socket, client, pod, options);
     if (outcome.answered || client.tooMuch) {
       if (outcome.error) socket.destroy();
@@ -98,17 +104,16 @@ async function carry(kube: Kube, socket: Socket, options: ConnectionOptions): Pr
   }
 }
 
-/** A ready pod, not one of `failed` if there is another. Throws when none comes within `ms`. */
+/** A ready pod, not one of `failed` if there is another; else, after `waitMs`, any of them. Throws when none comes within `ms`. */
 async function choosePod(
   { pods, podsChanged, signal }: ConnectionOptions,
-  failed: Set<string>,
-  ms: number,
+  { failed, waitMs, ms }: { readonly failed: Set<string>; readonly waitMs: number; readonly ms: number },
 ): Promise<PodTarget> {
   const fresh = pods().find((pod) => !failed.has(pod.uid));
   if (fresh) return fresh;
   if (failed.size > 0) {
     // All have failed once: a server that has only just started listens a moment later.
-    await delay(100, undefined, { signal });
+    await delay(waitMs, undefined, { signal });
     failed.clear();
     const again = pods()[0];
     if (again) return again;
