@@ -39,6 +39,8 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
   let held: Map<string, string> | undefined;
   /** Rules whose files changed, or may have, and whose action has not been carried out, with the names of the files. */
   const pending = new Map<number, Set<string>>();
+  /** Names of what was sent: the tree may have had them only while it was sent, and then nobody else remembers them. */
+  const sentNames = new Set<string>();
   const channel = connect(() => {
     held = undefined;
   });
@@ -88,7 +90,7 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     for (let pass = 1; pass <= mostPasses && refused === undefined; pass += 1) {
       const tree = request.tree();
       const { wanted } = tree;
-      const former = formerPlaces(tree, request.former);
+      const former = formerPlaces(tree, [...request.former, ...sentNames]);
       held ??= await askHeld(agent, new Map<string, Place>([...former, ...wanted]), context.signal);
       const steps = stepsTo(wanted, held, former);
       if (steps.length === 0) break;
@@ -98,7 +100,10 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
         const made = await Promise.all(part.map(async (step) => ({ step, change: await toChange(step) })));
         const sent = made.flatMap(({ step, change }) => (change ? [{ step, change }] : []));
         // Before the answer, which may be lost where the change is not.
-        for (const { step } of sent) addPending(step);
+        for (const { step } of sent) {
+          addPending(step);
+          sentNames.add(step.name);
+        }
         const results = await agent.apply(
           sent.map(({ change }) => change),
           context,

@@ -288,6 +288,7 @@ async function sync(
   const former = await trees.seen(build);
   await trees.note(build, tree().files.keys());
   const output = await syncer().sync({ image: name, tree, containers, former, fresh }, context);
+  await trees.note(build, tree().files.keys());
   if (output.rebuild === undefined) trees.setBrought(name, build, tree());
   return output;
 }
