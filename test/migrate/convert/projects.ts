@@ -37,9 +37,9 @@ const plainOptions = {
 export interface Converted extends Migration {
   readonly project: ComposeProject;
   /** A text file of the result. */
-  file(path: string): string;
+  readonly file: (path: string) => string;
   /** What the report says of a key: `converted: …`. */
-  told(path: string): string | undefined;
+  readonly told: (path: string) => string | undefined;
 }
 
 /** Converts the project of a directory; further files become overlays: `compose.prod.yaml` is prod. */
