@@ -18,7 +18,8 @@ import {
   type TestNamespace,
 } from "../observe/test-cluster.js";
 
-const kube = await testCluster();
+const serverImage = "node:20-bookworm-slim";
+const kube = await testCluster(serverImage);
 
 /** Answers /version, echoes on port 9000, and exits at once when told to stop: a hard case for a forward. */
 const server = `
@@ -42,7 +43,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
 
   const pod = (version: string): Record<string, unknown> =>
     shell("", {
-      image: "node:20-bookworm-slim",
+      image: serverImage,
       command: ["node", "-e", server],
       env: [{ name: "VERSION", value: version }],
       ports: [

@@ -2,11 +2,24 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type Kube, type KubeObject, KubeStatusError, openKube } from "../../../src/cluster/kube.js";
+import { nodeLoader } from "../../../src/cluster/load/nodes.js";
+import { findLocalClusters } from "../../../src/cluster/providers/nodes.js";
+import { connectEngine } from "../../../src/docker/connect.js";
+import { findEngine } from "../../../src/docker/endpoint.js";
 import type { AppliedWorkload } from "../../../src/engine/model.js";
 
-/** The test cluster, or undefined when none answers. */
-export async function testCluster(): Promise<Kube | undefined> {
-  const file = `${homedir()}/.cache/devloop-test-cluster/kind-devloop-test.kubeconfig`;
+const clusterName = "devloop-test";
+const shellImage = "busybox:1";
+
+/** The test cluster, with the images of the tests' pods in its nodes; undefined when no cluster answers. */
+export async function testCluster(...images: readonly string[]): Promise<Kube | undefined> {
+  const kube = await connect();
+  if (kube) await loadImages([shellImage, ...images]);
+  return kube;
+}
+
+async function connect(): Promise<Kube | undefined> {
+  const file = `${homedir()}/.cache/devloop-test-cluster/kind-${clusterName}.kubeconfig`;
   try {
     const config = new KubeConfig();
     config.loadFromString(await readFile(file, "utf8"));
@@ -15,6 +28,19 @@ export async function testCluster(): Promise<Kube | undefined> {
     return kube;
   } catch {
     return undefined;
+  }
+}
+
+async function loadImages(refs: readonly string[]): Promise<void> {
+  const { signal } = new AbortController();
+  const { engine } = connectEngine(findEngine(process.env, { home: homedir() }));
+  const clusters = await findLocalClusters(engine, { signal });
+  const { nodes = [] } =
+    clusters.find(({ provider, name }) => provider === "kind" && name === clusterName) ?? {};
+  await using loader = nodeLoader(engine, nodes);
+  for (const ref of refs) {
+    const image = { ref, imageId: (await engine.image(ref, { signal }))?.id ?? "" };
+    await loader.load(image, { signal, onProgress: () => undefined, onNote: () => undefined });
   }
 }
 
@@ -96,7 +122,7 @@ export function shell(script: string, container: Record<string, unknown> = {}): 
       containers: [
         {
           name: "main",
-          image: "busybox:1",
+          image: shellImage,
           imagePullPolicy: "IfNotPresent",
           command: ["sh", "-c", script],
           ...container,

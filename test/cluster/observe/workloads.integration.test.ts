@@ -67,7 +67,11 @@ describe.skipIf(!kube && !process.env["CI"])("health on a real cluster", () => {
 
   it("a crash loop is one line with the exit code and the last lines", async () => {
     const id = await create(deployment("crash", shell("echo one; echo 'cannot find config'; exit 3")));
-    const failed = await until(id, (next) => (next.cause?.lines?.length ?? 0) >= 2 && next.restarts > 0);
+    const failed = await until(
+      id,
+      ({ cause, restarts }) =>
+        cause?.reason === "CrashLoop" && (cause.lines?.length ?? 0) >= 2 && restarts > 0,
+    );
     expect(failed).toMatchObject({
       status: "failed",
       cause: { reason: "CrashLoop", container: "main", lines: ["one", "cannot find config"] },
