@@ -224,12 +224,58 @@ describe("ports", () => {
     expect(spec.ports.map(({ port }) => port)).toEqual([80, 81, 82]);
   });
 
-  it("has a headless Service without ports where none is known", async () => {
-    expect(
-      parse((await convertText(service("restart: always"))).file("k8s/base/web/service.yaml")),
-    ).toMatchObject({
-      spec: { clusterIP: "None", selector: { "app.kubernetes.io/name": "web" } },
+  const serviceOf = async (text: string, choices: Choices = {}): Promise<unknown> =>
+    (
+      parse((await convertText(text, choices)).file("k8s/base/web/service.yaml")) as {
+        readonly spec: unknown;
+      }
+    ).spec;
+  const everyPort = { clusterIP: "None", publishNotReadyAddresses: true };
+
+  it("reaches every port of an image that is only pulled, whatever is known of it", async () => {
+    expect(await serviceOf(service("restart: always"))).toEqual({
+      ...everyPort,
+      selector: { "app.kubernetes.io/name": "web" },
     });
+    expect(await serviceOf(service("ports: ['80:80']"))).toMatchObject({
+      ...everyPort,
+      ports: [{ port: 80 }],
+    });
+  });
+
+  it.each([
+    ["what devloop builds, since its pods come and go", "build: .\nports: ['80:80']", false],
+    ["what devloop builds, without a known port", "build: .", true],
+    ["endpoint_mode: vip", "ports: ['80:80']\ndeploy: {endpoint_mode: vip}", false],
+    ["endpoint_mode: dnsrr", "build: .\nports: ['80:80']\ndeploy: {endpoint_mode: dnsrr}", true],
+    ["a LoadBalancer", "ports: ['80:80']\nlabels: {kompose.service.type: LoadBalancer}", false],
+    ["an Ingress", "ports: ['80:80']\nlabels: {kompose.service.expose: 'true'}", false],
+    ["a StatefulSet", "build: .\nports: ['80:80']\nlabels: {kompose.controller.type: statefulset}", true],
+  ])("has an address of its own or those of its pods: %s", async (_, lines, headless) => {
+    const spec = await serviceOf(service(lines));
+    if (headless) expect(spec).toMatchObject({ clusterIP: "None" });
+    else expect(spec).not.toHaveProperty("clusterIP");
+  });
+
+  it("knows ports from peers' URLs and mounted files, and from the Dockerfile", async () => {
+    const peers = `  proxy: {image: nginx, volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"], configs: [prom]}
+  app: {image: a, environment: {A: "http://web", B: "amqp://u:p@web/vhost", C: "postgresql+asyncpg://web/d", D: "http://web2:1/"}}
+configs: {prom: {content: "targets: [web:9464]"}}
+`;
+    const spec = await serviceOf(service("build: .", peers), {
+      files: {
+        "nginx.conf": "upstream x { server web:3000; }",
+        Dockerfile: "FROM x\nEXPOSE 4000 5000-5001/udp\n",
+      },
+    });
+    expect(
+      (spec as { readonly ports: readonly { readonly port: number }[] }).ports.map(({ port }) => port),
+    ).toEqual([4000, 5000, 5001, 80, 3000, 5432, 5672, 9464]);
+  });
+
+  it("finds itself by name before it is ready, where its health check asks so", async () => {
+    const lines = "build: .\nports: ['80:80']\nhealthcheck: {test: 'curl -f http://web/'}";
+    expect(await serviceOf(service(lines))).toMatchObject({ publishNotReadyAddresses: true });
   });
 });
 
