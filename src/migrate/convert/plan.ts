@@ -37,6 +37,8 @@ export interface ConvertOptions {
   readonly probes: "readiness" | "full";
   /** Mount paths of the node for what lies outside the project. */
   readonly hostMounts: boolean;
+  /** Every overlay takes in the component that parts services as the compose file's networks do. */
+  readonly networkPolicies: boolean;
 }
 
 /** A ConfigMap or Secret that kustomize generates. */

@@ -1,7 +1,7 @@
 import type { ComposeProject } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
 import { dnsName, isLabelKey, isLabelValue } from "./names.js";
-import type { Sources } from "./plan.js";
+import type { ConvertOptions, Sources } from "./plan.js";
 import type { ResourceNames } from "./resource-names.js";
 import { allServices } from "./images.js";
 import { claimObject, inMemoryOptions, nfsOf } from "./rules/volumes.js";
@@ -98,6 +98,8 @@ interface Told {
   readonly names: ResourceNames;
   readonly ledger: Ledger;
   readonly sources: Sources;
+  readonly policies: readonly TreeMap[];
+  readonly options: Pick<ConvertOptions, "networkPolicies">;
 }
 
 /** What becomes of the top level's other keys. */
@@ -114,7 +116,7 @@ export function sayProject(told: Told): void {
   ]) {
     ledger.say("converted", [section], "see its keys");
   }
-  sayNetworks(project, ledger);
+  sayNetworks(told);
   for (const kind of ["configs", "secrets"] as const) {
     for (const key of Object.keys(project[kind])) sayFile(told, kind, key);
   }
@@ -128,10 +130,17 @@ export function sayProject(told: Told): void {
   );
 }
 
-function sayNetworks(project: ComposeProject, ledger: Ledger): void {
+function sayNetworks({ project, ledger, policies, options }: Told): void {
+  const component = options.networkPolicies
+    ? "components/network-policies"
+    : "components/network-policies, which --network-policies switches on";
   for (const [key, network] of Object.entries(project.networks)) {
     const at = ["networks", key];
-    ledger.say("approximated", at, "a cluster has one network: NetworkPolicies can part it");
+    if (policies.length === 0) ledger.say("converted", at, "the cluster's network: there is nothing to part");
+    else {
+      const text = `a cluster has one network; NetworkPolicies part it: ${component}`;
+      ledger.say(options.networkPolicies ? "converted" : "approximated", at, text);
+    }
     for (const part of Object.keys(network)) {
       const path = [...at, part];
       if (part.startsWith("x-")) continue;
@@ -139,9 +148,9 @@ function sayNetworks(project: ComposeProject, ledger: Ledger): void {
         ledger.sayAll("converted", path, "nothing is called so: there is one network");
       else if (part === "internal" && network.internal)
         ledger.say(
-          "decision",
+          options.networkPolicies ? "converted" : "decision",
           path,
-          "to keep its services from the outside, add a NetworkPolicy without egress",
+          `NetworkPolicies keep its services from the outside: ${component}`,
         );
       else if (part === "external" && network.external)
         ledger.say(

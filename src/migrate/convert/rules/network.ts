@@ -142,11 +142,7 @@ function dnsConfig(view: ServiceView): TreeMap {
 function sayNetworks(view: ServiceView): void {
   for (const [network, settings] of Object.entries(view.service.networks ?? {})) {
     const path = ["networks", network];
-    view.say(
-      "approximated",
-      path,
-      "a cluster has one network: every pod reaches every other (NetworkPolicies can part them)",
-    );
+    view.say("converted", path, "see the networks");
     for (const key of Object.keys(settings ?? {})) {
       if (key === "aliases") sayAliases(view, network, settings?.aliases ?? []);
       else if (!key.startsWith("x-"))
