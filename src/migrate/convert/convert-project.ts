@@ -7,7 +7,8 @@ import { networkPolicies } from "./network-policies.js";
 import type { ConvertOptions, ForwardPlan, Generator, ImagePlan, ServiceView, Sources } from "./plan.js";
 import { resourceNames } from "./resource-names.js";
 import { claimsOf, sayProject } from "./project.js";
-import { hostOf, podOwner, strongest, waitsOf, type Waits } from "./rules/depends.js";
+import { hostOf, podOwner } from "./pod-owner.js";
+import { strongest, waitsOf, type Waits } from "./rules/depends.js";
 import { convertService, serviceObjects, viewOf } from "./service.js";
 import type { TreeMap } from "./tree.js";
 

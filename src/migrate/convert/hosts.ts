@@ -41,6 +41,14 @@ export function rewriteHosts(
   return { text: result, renamed: [...found] };
 }
 
+/** The host names that stand in a text as words of their own, whatever they mean there. */
+export function namesIn(text: string, names: Iterable<string>): readonly string[] {
+  return [...names].filter((name) => {
+    const word = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return new RegExp(`(?<![\\w.-])${word}(?![\\w-]|\\.\\w)`, "i").test(text);
+  });
+}
+
 /** Ports that a URL without one means: https://www.iana.org/assignments/uri-schemes and the drivers' own documentation. */
 const schemePorts: Readonly<Record<string, number>> = {
   amqp: 5672,

@@ -1,7 +1,7 @@
 import type { ComposeProject } from "../compose/model.js";
 import { allServices } from "./images.js";
 import { dnsName, freeName } from "./names.js";
-import { hostOf } from "./rules/depends.js";
+import { hostOf } from "./pod-owner.js";
 import { noted, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
 
 /** What the policies are made of: services by key, each with its name in the cluster and its networks. */

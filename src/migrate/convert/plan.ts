@@ -143,6 +143,8 @@ export interface Names extends ResourceNames {
   readonly images: ReadonlyMap<string, string>;
   /** Host names of compose that cannot be looked up in the cluster as they are, and what takes their place. */
   readonly renamedHosts: ReadonlyMap<string, string>;
+  /** Further names, in DNS, that several pods have. */
+  readonly sharedAliases: ReadonlySet<string>;
 }
 
 export type Rule = (view: ServiceView) => Part;

@@ -1,7 +1,8 @@
 import type { ComposeProject } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
+import { namesIn } from "./hosts.js";
 import { dnsName, isLabelKey, isLabelValue } from "./names.js";
-import type { ConvertOptions, Sources } from "./plan.js";
+import type { ConvertOptions, Names, Sources } from "./plan.js";
 import type { ResourceNames } from "./resource-names.js";
 import { allServices } from "./images.js";
 import { claimObject, inMemoryOptions, nfsOf } from "./rules/volumes.js";
@@ -95,7 +96,7 @@ function labelsOf(given: Readonly<Record<string, string>> | undefined): {
 
 interface Told {
   readonly project: ComposeProject;
-  readonly names: ResourceNames;
+  readonly names: ResourceNames & Pick<Names, "renamedHosts">;
   readonly ledger: Ledger;
   readonly sources: Sources;
   readonly policies: readonly TreeMap[];
@@ -212,7 +213,7 @@ function sayFile(told: Told, kind: "configs" | "secrets", key: string): void {
 }
 
 function sayContent(
-  { project, ledger, sources }: Told,
+  { project, names, ledger, sources }: Told,
   kind: "configs" | "secrets",
   key: string,
   text: string,
@@ -220,7 +221,17 @@ function sayContent(
   const definition = project[kind][key];
   const at = [kind, key];
   if (definition === undefined) return;
-  if ("content" in definition) ledger.say("converted", [...at, "content"], text);
+  const sayNames = (from: "content" | "file", content: string) => {
+    for (const host of namesIn(content, names.renamedHosts.keys())) {
+      const to = names.renamedHosts.get(host) ?? host;
+      const asked = `is ${host} in it the host? that is called ${to} in the cluster`;
+      ledger.say("decision", [...at, from], asked);
+    }
+  };
+  if ("content" in definition) {
+    ledger.say("converted", [...at, "content"], text);
+    sayNames("content", definition.content ?? "");
+  }
   if (definition.environment !== undefined) {
     const set = sources.variable(definition.environment) !== undefined;
     const lost = `${definition.environment} is not set: it is empty until you write it`;
@@ -232,8 +243,10 @@ function sayContent(
   }
   if (definition.file !== undefined) {
     const fact = sources.fact(definition.file);
-    if (fact.kind === "file") ledger.say("converted", [...at, "file"], `${text}: a copy`);
-    else {
+    if (fact.kind === "file") {
+      ledger.say("converted", [...at, "file"], `${text}: a copy`);
+      sayNames("file", Buffer.from(fact.content).toString());
+    } else {
       const why = {
         missing: "the file is not there",
         directory: "it is a directory",

@@ -1,6 +1,6 @@
 import type { ModelPath } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
-import { dnsName } from "./names.js";
+import { dnsName, resolvesAs } from "./names.js";
 import { peerPorts } from "./peer-ports.js";
 import { mergeParts, type Part, type Rule, type ServicePortPlan, type ServiceView } from "./plan.js";
 import { buildRule } from "./rules/build.js";
@@ -19,9 +19,10 @@ import { portsRule } from "./rules/ports.js";
 import { reportOnlyRule } from "./rules/report-only.js";
 import { resourcesRule } from "./rules/resources.js";
 import { securityRule } from "./rules/security.js";
+import { volumesFromRule } from "./rules/volumes-from.js";
 import { volumesRule } from "./rules/volumes.js";
 import { workloadKind, workloadObject } from "./rules/workload.js";
-import { servicesOf } from "./services-of.js";
+import { aliasLabels, servicesOf } from "./services-of.js";
 import { noted, objectId, textAt, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
 
 const rules: readonly Rule[] = [
@@ -29,6 +30,7 @@ const rules: readonly Rule[] = [
   environmentRule,
   portsRule,
   volumesRule,
+  volumesFromRule,
   filesRule,
   healthRule,
   lifecycleRule,
@@ -65,6 +67,12 @@ export function convertService(view: ServiceView): ServiceResult {
   return { view, part: mergeParts(rules.map((rule) => rule(view))) };
 
   function sayIdentity({ names }: ServiceView): void {
+    if (view.name !== view.key) {
+      const outcome = resolvesAs(view.key, view.name) ? "converted" : "approximated";
+      const where = "hosts in environments and commands are rewritten, each reported where it stands";
+      const text = outcome === "converted" ? "DNS knows no case" : where;
+      view.say(outcome, [], `called ${view.name} in the cluster: ${text}`);
+    }
     if (service.container_name === undefined) return;
     const shown = names.renamedHosts.get(service.container_name);
     view.say(
@@ -147,7 +155,14 @@ function podTemplate(
   const waits = volumes.some((volume) => volume["name"] === "devloop-wait-token");
   return {
     metadata: {
-      labels: { "app.kubernetes.io/name": name, ...part.podLabels },
+      labels: {
+        "app.kubernetes.io/name": name,
+        ...aliasLabels(
+          view,
+          joined.map((each) => each.view.key),
+        ),
+        ...part.podLabels,
+      },
       annotations: unlessEmpty(part.podAnnotations),
     },
     spec: {

@@ -1,7 +1,7 @@
 import { dnsName, resolvesAs } from "./names.js";
 import { otherHostNames } from "./names-of-hosts.js";
 import { asksItself } from "./peer-ports.js";
-import type { ServicePortPlan } from "./plan.js";
+import type { ServicePortPlan, ServiceView } from "./plan.js";
 import { localContext } from "./rules/binds.js";
 import type { ServiceResult } from "./service.js";
 import { mapAt, noted, textAt, type Tree, type TreeMap } from "./tree.js";
@@ -29,12 +29,31 @@ export function servicesOf(
   const aliases = [...otherHostNames(view.key, view.project), ...part.aliases].flatMap((name) =>
     resolvesAs(name, dnsName(name)) && !taken.has(dnsName(name)) ? [dnsName(name)] : [],
   );
+  const specOf = (name: string): Tree => {
+    if (name === view.name) return spec;
+    if (!view.names.sharedAliases.has(name)) return noted("A further name of the same pods.", mapAt(spec));
+    return noted("A name of several services: it gives the addresses of all their pods.", {
+      clusterIP: "None",
+      publishNotReadyAddresses: true,
+      selector: { [aliasLabel(name)]: "true" },
+    });
+  };
   return [view.name, ...new Set(aliases)].map((name) => ({
     apiVersion: "v1",
     kind: "Service",
     metadata: { name },
-    spec: name === view.name ? spec : noted("A further name of the same pods.", mapAt(spec)),
+    spec: specOf(name),
   }));
+}
+
+/** On the pods of every service that has the alias. */
+const aliasLabel = (alias: string): string => `alias.devloop.dev/${alias}`;
+
+/** The labels of a service's pods by which names that several services share find them. */
+export function aliasLabels({ key, project, names }: ServiceView, joined: readonly string[]): TreeMap {
+  const own = [key, ...joined].flatMap((each) => otherHostNames(each, project)).map((name) => dnsName(name));
+  const shared = own.filter((name) => names.sharedAliases.has(name)).sort();
+  return Object.fromEntries(shared.map((name) => [aliasLabel(name), "true"]));
 }
 
 function serviceSpec(

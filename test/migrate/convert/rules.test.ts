@@ -188,6 +188,67 @@ describe("names", () => {
   });
 });
 
+describe("names of several services, and names that change", () => {
+  it("gives one name of several services the addresses of all", async () => {
+    const migration = await convertText(`services:
+  one: {image: x, networks: {default: {aliases: [search]}}}
+  two: {image: x, networks: {default: {aliases: [search, one]}}}
+  web: {image: x, links: ["one:my_search"]}
+`);
+    expect(parse(migration.file("k8s/base/shared/service-search.yaml"))).toMatchObject({
+      spec: { clusterIP: "None", selector: { "alias.devloop.dev/search": "true" } },
+    });
+    for (const name of ["one", "two"])
+      expect(parse(migration.file(`k8s/base/${name}/deployment.yaml`))).toMatchObject({
+        spec: { template: { metadata: { labels: { "alias.devloop.dev/search": "true" } } } },
+      });
+    expect(migration.told("services.two.networks.default.aliases")).toMatch(/^decision: one: a service/);
+    expect(migration.told("services.web.links.0")).toMatch(
+      /^approximated: no Service can be called my_search/,
+    );
+  });
+
+  it("tells of a service that gets another name, and of what may still hold the old one", async () => {
+    const migration = await convertText(
+      `services:
+  My.App: {image: x, volumes: ["./app.conf:/etc/app.conf:ro"], configs: [c]}
+  web: {image: x, environment: {NAMES: "My.App,other", JSON: '{"host":"My.App"}', PORT: "My.Apps"}}
+configs: {c: {content: "to My.App:80"}}
+`,
+      { files: { "app.conf": "server My.App;\n" } },
+    );
+    expect(migration.told("services.My.App")).toMatch(/^approximated: called my-app/);
+    expect(migration.told("services.web.environment.NAMES")).toMatch(/^decision: is it the host My.App/);
+    expect(migration.told("services.web.environment.JSON")).toMatch(/^decision/);
+    expect(migration.told("services.web.environment.PORT")).toBe("converted: env of the container");
+    expect(migration.told("services.My.App.volumes.0")).toMatch(/^decision: app.conf: is My.App/);
+    expect(migration.told("configs.c.content")).toMatch(/^decision: is My.App/);
+  });
+});
+
+describe("volumes of another service", () => {
+  it("are mounted at the same paths, with the same claims and files", async () => {
+    const pod = await podOf(
+      `services:
+  web: {image: w, volumes_from: ["db:ro", mid], volumes: [own:/own]}
+  mid: {image: m, volumes_from: [db], volumes: ["./app.conf:/etc/app.conf:ro", "data:/other", "/anonymous"]}
+  db: {image: d, volumes: ["data:/data", "shadow:/own"]}
+volumes: {data: {}, own: {}, shadow: {}}
+`,
+      { files: { "app.conf": "x" } },
+    );
+    expect(pod.containers[0]!["volumeMounts"]).toEqual([
+      { name: "own", mountPath: "/own" },
+      { name: "data", mountPath: "/data", readOnly: true },
+      { name: "mid-app-conf", mountPath: "/etc/app.conf", subPath: "app.conf", readOnly: true },
+      { name: "data", mountPath: "/other" },
+    ]);
+    expect(pod["volumes"]).toHaveLength(3);
+    expect(pod.migration.told("services.web.volumes_from.0")).toMatch(/^converted: mounts \/data as db does/);
+    expect(pod.migration.told("services.web.volumes_from.1")).toMatch(/^decision: .*\/anonymous of mid/);
+  });
+});
+
 describe("ports", () => {
   it("gives the Service the container's port, and the published one to a forward", async () => {
     const migration = await convertText(

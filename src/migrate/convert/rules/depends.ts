@@ -1,5 +1,5 @@
-import type { ComposeProject, ComposeService } from "../../compose/model.js";
 import type { Part, ServiceView } from "../plan.js";
+import { findService, podOwner } from "../pod-owner.js";
 import { noted, type Tree, type TreeMap } from "../tree.js";
 import { workloadKind } from "./workload.js";
 
@@ -48,21 +48,6 @@ export function strongest(all: readonly Waits[]): Waits {
   return merged;
 }
 
-/** The service whose pod a service runs in: its own, or that whose network it shares. */
-export function podOwner(key: string, project: ComposeProject): string {
-  const owner = hostOf({ service: findService(key, project) });
-  return owner === undefined || owner === key ? key : podOwner(owner, project);
-}
-
-/** The key of the service whose network this one shares. */
-export function hostOf({ service }: { readonly service: ComposeService | undefined }): string | undefined {
-  const mode = service?.network_mode;
-  return mode?.startsWith("service:") ? mode.slice("service:".length) : undefined;
-}
-
-const findService = (key: string, project: ComposeProject): ComposeService | undefined =>
-  project.services[key] ?? project.disabledServices[key];
-
 /** `depends_on`: order in devloop.yaml; with --wait-init-containers, init containers that wait too. */
 export function dependsRule(view: ServiceView): Part {
   const { service, options } = view;
@@ -86,8 +71,16 @@ export function dependsRule(view: ServiceView): Part {
       view.say("converted", ["depends_on", key, "restart"], text);
     }
   }
-  service.links?.forEach((_, index) => {
-    view.say("converted", ["links", index], "found by its name; an alias is a Service of its own");
+  service.links?.forEach((link, index) => {
+    const [key = "", alias = key] = link.split(":");
+    const name = view.names.renamedHosts.get(alias);
+    view.say(
+      name === undefined ? "converted" : "approximated",
+      ["links", index],
+      name === undefined
+        ? "found by its name; an alias is a Service of its own"
+        : `no Service can be called ${alias}: ${name} takes its place in environments and commands`,
+    );
   });
   if (!options.waitInitContainers || Object.keys(waits).length === 0) return {};
   const containers = Object.entries(waits).flatMap(

@@ -158,6 +158,14 @@ function sayNetworks(view: ServiceView): void {
 /** A Service's name has no dots and no underscores: peers that look such an alias up find nothing. */
 function sayAliases(view: ServiceView, network: string, aliases: readonly string[]): void {
   const lost = aliases.filter((alias) => !resolvesAs(alias, dnsName(alias)));
+  const others = new Set([...view.names.services.values()].filter((name) => name !== view.name));
+  const taken = aliases.filter((alias) => others.has(dnsName(alias)) && !lost.includes(alias));
+  if (taken.length > 0)
+    view.say(
+      "decision",
+      ["networks", network, "aliases"],
+      `${taken.join(", ")}: a service of that name is there, which alone is found by it`,
+    );
   view.say(
     lost.length > 0 ? "decision" : "converted",
     ["networks", network, "aliases"],
