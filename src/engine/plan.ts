@@ -268,7 +268,16 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
   return {
     kind: "run",
     key,
-    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing, agents, later, restarts },
+    input: {
+      kind: "deploy",
+      deploy: deploy.spec,
+      render: output.hash,
+      refs,
+      missing,
+      agents,
+      later,
+      restarts,
+    },
   };
 }
 

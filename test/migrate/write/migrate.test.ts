@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { migrateCommand, type MigrateOptions } from "../../../src/commands/migrate.js";
@@ -67,6 +67,20 @@ const web = "k8s/base/web/deployment.yaml";
 const secrets = "k8s/overlays/dev/secrets/web-secrets.env";
 
 describe("a second run", () => {
+  it("keeps the name that came of the directory, in a clone that is called otherwise", async () => {
+    const { migrate, cwd } = project();
+    await migrate();
+    const clone = `${cwd}-clone`;
+    cpSync(cwd, clone, { recursive: true });
+    onTestFinished(() => {
+      rmSync(clone, { recursive: true });
+    });
+    expect((await migrate({ cwd: clone })).text).toMatch(/^nothing changed/);
+    expect((await migrate({ cwd: clone, env: { COMPOSE_PROJECT_NAME: "other" } })).text).toContain(
+      "updated  devloop.yaml",
+    );
+  });
+
   it("changes nothing when nothing changed", async () => {
     const { migrate, cwd } = project();
     await migrate();
