@@ -94,9 +94,16 @@ const podKeys: ReadonlySet<string | number | undefined> = new Set([
   "extra_hosts",
   "group_add",
   "hostname",
+  "init",
+  "ipc",
   "labels",
+  "pid",
+  "platform",
   "restart",
+  "runtime",
   "stop_grace_period",
+  "sysctls",
+  "userns_mode",
 ]);
 
 function sayPodKeys(view: ServiceView, owner: string): void {
@@ -106,9 +113,9 @@ function sayPodKeys(view: ServiceView, owner: string): void {
     if (top !== section || key !== view.key) continue;
     const ofWorkload = inside[0] === "deploy" && inside.length > 1 && inside[1] !== "resources";
     if (!podKeys.has(inside[0]) && !ofWorkload) continue;
-    view.say(
+    view.ledger.sayInstead(
       "decision",
-      inside,
+      [section, view.key, ...inside.slice(0, ofWorkload ? 2 : 1)],
       `a pod has one of it, and this one is ${owner}'s: set it there if it is needed`,
     );
   }

@@ -14,11 +14,12 @@ import {
   type OverlaySpec,
 } from "./emit/kustomize.js";
 import { migrationReport } from "./emit/report.js";
+import { untagged } from "./images.js";
 import type { ReportEntry } from "./ledger.js";
 import { dnsName, profileName } from "./names.js";
 import type { OutputFile } from "./output.js";
 import type { ConvertOptions, Sources } from "./plan.js";
-import { plain } from "./tree.js";
+import { listAt, mapAt, plain, textAt, unnoted } from "./tree.js";
 
 /** The projects to convert: what every environment has, and what single ones have instead. */
 export interface Models {
@@ -88,7 +89,14 @@ export function convert({ base, overlays }: Models, options: MigrationOptions): 
     { path: "k8s/.gitignore", content: ignored },
     {
       path: "MIGRATION.md",
-      content: migrationReport({ project: base, report: baseReport, overlays: told, out: options.out }),
+      content: migrationReport({
+        project: base,
+        report: baseReport,
+        overlays: told,
+        files: [...new Set([base, ...overlays.map(({ project }) => project)].flatMap(({ files }) => files))],
+        pulled: pulledImages([below, dev, ...others.map(({ conversion }) => conversion)]),
+        out: options.out,
+      }),
     },
   ];
   return {
@@ -106,6 +114,30 @@ const ignored = `# Values of secrets with the hashes of their files, and new ver
 !/overlays/*/secrets/**/*.example
 *.new
 `;
+
+/** The images that containers run and devloop does not build. */
+function pulledImages(conversions: readonly Conversion[]): readonly string[] {
+  const built = new Set(
+    conversions.flatMap(({ services }) =>
+      services.flatMap(({ images }) => images.map(({ name }) => untagged(name))),
+    ),
+  );
+  const run = conversions.flatMap(({ services }) =>
+    services.flatMap(({ objects }) =>
+      objects.flatMap((object) => {
+        const spec = mapAt(object, "spec");
+        const pod = mapAt(
+          "jobTemplate" in spec ? mapAt(spec, "jobTemplate", "spec") : spec,
+          "template",
+          "spec",
+        );
+        const containers = [...listAt(pod, "initContainers"), ...listAt(pod, "containers")];
+        return containers.flatMap((container) => textAt(unnoted(container), "image") ?? []);
+      }),
+    ),
+  );
+  return [...new Set(run)].filter((image) => !built.has(untagged(image))).sort();
+}
 
 const policiesFolder = "components/network-policies";
 

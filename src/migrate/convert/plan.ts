@@ -65,7 +65,7 @@ export interface ImagePlan {
   readonly name: string;
   /** The keys of devloop.yaml besides `sync` and `rebuild`. */
   readonly spec: TreeMap;
-  /** Build arguments whose value is the environment's when it is built, and the variable of each. */
+  /** Build arguments whose value is made of the environment when it is built, each as devloop.yaml writes it. */
   readonly environmentArgs: Readonly<Record<string, string>>;
   readonly sync: readonly SyncRulePlan[];
   readonly rebuild: readonly string[];

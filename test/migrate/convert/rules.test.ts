@@ -268,13 +268,23 @@ describe("ports", () => {
     expect(parse(migration.file("devloop.yaml"))).toMatchObject({
       forwards: [
         { service: "web", local: 15432, remote: 5432 },
-        { service: "web", local: 81, remote: 80, host: "0.0.0.0" },
+        { service: "web", local: 8081, remote: 80, host: "0.0.0.0" },
         { service: "web", local: 9000, remote: 9000 },
         { service: "web", local: 9001, remote: 9001 },
         { service: "web", remote: 7000 },
       ],
     });
     expect(migration.told("services.web.ports.4.published")).toMatch(/^decision: .*TCP only/);
+  });
+
+  it("forwards from a port that takes no privileges", async () => {
+    const { file, told } = await convertText(service("ports: ['80:8080', '8080:9000', '443:443']"));
+    expect((parse(file("devloop.yaml")) as { forwards: { local: number }[] }).forwards).toMatchObject([
+      { local: 8081 },
+      { local: 8080 },
+      { local: 8443 },
+    ]);
+    expect(told("services.web.ports.0.published")).toMatch(/^approximated: a forward from 8081/);
   });
 
   it("counts a port that is exposed and published once", async () => {

@@ -88,7 +88,7 @@ function imageOf({ spec, environmentArgs, sync, rebuild }: ImagePlan): TreeMap {
   const args = {
     ...(isMap(spec["args"]) ? spec["args"] : {}),
     ...Object.fromEntries(
-      Object.entries(environmentArgs).map(([arg, variable]) => [arg, new Reference(variable)]),
+      Object.entries(environmentArgs).map(([arg, expression]) => [arg, new Expression(expression)]),
     ),
   };
   return {
@@ -139,13 +139,13 @@ function furtherOrder(
   return Object.fromEntries(all.filter(([name, needs]) => !isDeepStrictEqual(known[name], needs)));
 }
 
-/** A variable of the environment, which devloop puts in when it reads the file. */
-class Reference {
-  constructor(readonly variable: string) {}
+/** A text with variables of the environment, which devloop puts in when it reads the file. */
+class Expression {
+  constructor(readonly text: string) {}
 }
 
-function escaped(tree: Tree | Reference): Tree {
-  if (tree instanceof Reference) return `\${${tree.variable}:-}`;
+function escaped(tree: Tree | Expression): Tree {
+  if (tree instanceof Expression) return tree.text;
   if (tree instanceof Noted) return new Noted(tree.note, escaped(tree.value) as Exclude<Tree, Noted>);
   if (typeof tree === "string") return escapeVariables(tree);
   if (isList(tree)) return tree.map(escaped);

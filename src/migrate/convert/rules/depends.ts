@@ -53,11 +53,16 @@ export function dependsRule(view: ServiceView): Part {
   const { service, options } = view;
   const waits = waitsOf(view);
   for (const [key, dependency] of Object.entries(service.depends_on ?? {})) {
-    const how = options.waitInitContainers
-      ? "order in devloop.yaml, and an init container that waits"
-      : "order in devloop.yaml (--wait-init-containers holds it without devloop)";
-    view.say("converted", ["depends_on", key], how);
-    view.say("converted", ["depends_on", key, "condition"], how);
+    const isOwnPod = podOwner(key, view.project) === podOwner(view.key, view.project);
+    const how = isOwnPod
+      ? "a container of the same pod: they start together"
+      : options.waitInitContainers
+        ? "order in devloop.yaml, and an init container that waits"
+        : "order in devloop.yaml (--wait-init-containers holds it without devloop)";
+    // A pod has its containers at once: one that waits for another's health has to do so itself.
+    const outcome = isOwnPod && dependency.condition !== "service_started" ? "approximated" : "converted";
+    view.say(outcome, ["depends_on", key], how);
+    view.say(outcome, ["depends_on", key, "condition"], how);
     const optional = !(key in view.project.services);
     view.say(
       "converted",
@@ -65,9 +70,12 @@ export function dependsRule(view: ServiceView): Part {
       !dependency.required && optional ? "waited for when it is there" : how,
     );
     if (dependency.restart !== undefined) {
-      const text = dependency.restart
-        ? "restart in devloop.yaml's order: new pods whenever devloop gives the other one new ones; without devloop, kubectl rollout restart"
-        : "not restarted with it";
+      const text =
+        isOwnPod && dependency.restart
+          ? "new pods have both anew"
+          : dependency.restart
+            ? "restart in devloop.yaml's order: new pods whenever devloop gives the other one new ones; without devloop, kubectl rollout restart"
+            : "not restarted with it";
       view.say("converted", ["depends_on", key, "restart"], text);
     }
   }

@@ -142,7 +142,7 @@ function dnsConfig(view: ServiceView): TreeMap {
 function sayNetworks(view: ServiceView): void {
   for (const [network, settings] of Object.entries(view.service.networks ?? {})) {
     const path = ["networks", network];
-    view.say("converted", path, "see the networks");
+    view.say("converted", path, `see network ${network}`);
     for (const key of Object.keys(settings ?? {})) {
       if (key === "aliases") sayAliases(view, network, settings?.aliases ?? []);
       else if (!key.startsWith("x-"))
