@@ -41,7 +41,9 @@ it("reaches peers on ports that nobody names, and starts anew what depends with 
   }));
   const namespace = `${project.namespace}-dev`;
   await using _namespace = {
-    [Symbol.asyncDispose]: async () => void (await api(cluster).remove(`/api/v1/namespaces/${namespace}`)),
+    [Symbol.asyncDispose]: async () => {
+      await api(cluster).remove(`/api/v1/namespaces/${namespace}`);
+    },
   };
   const migrate = async (): Promise<void> => {
     const { code, stdout } = await runToEnd({ cluster, cwd: project.root, args: ["migrate"] });

@@ -31,7 +31,7 @@ describe("a service that joins another's pod", () => {
     const own = joined.replace("    depends_on: {db: {condition: service_healthy}}\n", "");
     const { file } = await convertText(own, { waitInitContainers: true });
     const pod = podOf(file("k8s/base/web/deployment.yaml"));
-    expect(pod.initContainers?.map(({ name }) => name)).toEqual(["wait-for-db"]);
+    expect(pod.initContainers?.map(({ name }) => name)).toEqual(["find-db", "wait-for-db"]);
     expect(pod.serviceAccountName).toBe("devloop-wait");
   });
 

@@ -610,10 +610,32 @@ describe("workloads", () => {
       automountServiceAccountToken: false,
       serviceAccountName: "devloop-wait",
       initContainers: [
+        { name: "find-db", command: ["kubectl", "wait", "deployment/db", "--for=create", "--timeout=10m"] },
         { name: "wait-for-db", command: ["kubectl", "rollout", "status", "deployment/db", "--timeout=10m"] },
       ],
     });
     expect(JSON.stringify(pod.containers)).not.toContain("devloop-wait-token");
+  });
+
+  it("waits for what may have ended by now, and for nothing that does not start", async () => {
+    const pod = await podOf(
+      `services:
+  web: {image: w, depends_on: [once, db, none]}
+  once: {image: o, restart: "no"}
+  db: {image: d}
+  none: {image: n, scale: 0}
+`,
+      { waitInitContainers: true },
+    );
+    const commands = (pod["initContainers"] as readonly { readonly command: readonly string[] }[]).map(
+      ({ command }) => command.slice(1, -1).join(" "),
+    );
+    expect(commands).toEqual([
+      "wait job/once --for=create",
+      "wait job/once --for=jsonpath={.status.startTime}",
+      "wait pod --selector=app.kubernetes.io/name=db --for=create",
+      "wait pod --selector=app.kubernetes.io/name=db --field-selector=status.phase!=Succeeded,status.phase!=Failed --for=jsonpath={.status.phase}=Running",
+    ]);
   });
 
   it("takes scale and a zero for what they are", async () => {

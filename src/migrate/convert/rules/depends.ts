@@ -1,4 +1,5 @@
-import type { Part, ServiceView } from "../plan.js";
+import type { ComposeService } from "../../compose/model.js";
+import type { Part, ServiceView, WorkloadKind } from "../plan.js";
 import { findService, podOwner } from "../pod-owner.js";
 import { noted, type Tree, type TreeMap } from "../tree.js";
 import { workloadKind } from "./workload.js";
@@ -91,40 +92,76 @@ export function dependsRule(view: ServiceView): Part {
     );
   });
   if (!options.waitInitContainers || Object.keys(waits).length === 0) return {};
-  const containers = Object.entries(waits).flatMap(
-    ([name, { until }]) => waitContainer(view, name, until) ?? [],
-  );
+  const containers = Object.entries(waits).flatMap(([name, { until }]) => waitContainers(view, name, until));
   if (containers.length === 0) return {};
   return { initContainers: containers, volumes: [tokenVolume], objects: waiterObjects() };
 }
 
-function waitContainer(view: ServiceView, name: string, until: Wait["until"]): Tree | undefined {
-  const owner = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
-  const service = findService(owner, view.project);
+/**
+ * Two containers, as one that fails would fail a Job that is tried once: `kubectl wait` and `rollout status` give up at
+ * once on what is not there yet, unless they wait for just that.
+ */
+function waitContainers(view: ServiceView, name: string, until: Wait["until"]): readonly Tree[] {
+  const key = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
+  const service = findService(key, view.project);
   // A pod that waited for itself would never start.
-  const own = owner === podOwner(view.key, view.project);
-  if (own || !service || service.provider) return undefined;
-  const kind = workloadKind(owner, service, view.project).toLowerCase();
-  const pods = ["wait", "pod", `--selector=app.kubernetes.io/name=${name}`, "--timeout=10m"];
-  const args =
-    kind === "job" && until !== "started"
-      ? ["wait", `job/${name}`, "--for=condition=complete", "--timeout=10m"]
-      : until === "started"
-        ? [...pods, "--for=jsonpath={.status.phase}=Running"]
-        : ["rollout", "status", `${kind}/${name}`, "--timeout=10m"];
-  return noted(`From depends_on: waits until ${name} is ${until}.`, {
-    name: `wait-for-${name}`.slice(0, 63).replace(/-+$/, ""),
-    image: kubectlImage,
-    imagePullPolicy: "IfNotPresent",
-    command: ["kubectl", ...args],
-    volumeMounts: [
+  const own = key === podOwner(view.key, view.project);
+  if (own || !service || service.provider) return [];
+  const steps = waitSteps(name, until, workloadKind(key, service, view.project), service);
+  return steps.map((args, index) =>
+    noted(
+      index === 0
+        ? `From depends_on: waits until ${name} is there.`
+        : `From depends_on: waits until ${name} is ${until}.`,
       {
-        name: "devloop-wait-token",
-        mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
-        readOnly: true,
+        name: `${index === 0 ? "find" : "wait-for"}-${name}`.slice(0, 63).replace(/-+$/, ""),
+        image: kubectlImage,
+        imagePullPolicy: "IfNotPresent",
+        command: ["kubectl", ...args, "--timeout=10m"],
+        volumeMounts: [
+          {
+            name: "devloop-wait-token",
+            mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
+            readOnly: true,
+          },
+        ],
       },
+    ),
+  );
+}
+
+function waitSteps(
+  name: string,
+  until: Wait["until"],
+  kind: WorkloadKind,
+  { deploy, scale }: ComposeService,
+): readonly (readonly string[])[] {
+  const workload = `${kind.toLowerCase()}/${name}`;
+  const there = ["wait", workload, "--for=create"];
+  // Its jobs come by the clock.
+  if (kind === "CronJob") return [];
+  if (kind === "Job")
+    // Its pod may have ended by now: that it was started is what stays.
+    return [
+      there,
+      [
+        "wait",
+        workload,
+        until === "started" ? "--for=jsonpath={.status.startTime}" : "--for=condition=complete",
+      ],
+    ];
+  if (until !== "started") return [there, ["rollout", "status", workload]];
+  if ((deploy?.replicas ?? scale) === 0) return [];
+  const pods = ["wait", "pod", `--selector=app.kubernetes.io/name=${name}`];
+  return [
+    [...pods, "--for=create"],
+    [
+      ...pods,
+      // One that was evicted runs no more.
+      "--field-selector=status.phase!=Succeeded,status.phase!=Failed",
+      "--for=jsonpath={.status.phase}=Running",
     ],
-  });
+  ];
 }
 
 /** Only the waiting containers get a token: the service's own have none, as in Compose. */

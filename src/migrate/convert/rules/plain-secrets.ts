@@ -56,8 +56,10 @@ export function argExpression(view: ServiceView, arg: string): string | undefine
   const operators = [...raw.matchAll(variable)].map(([, , , operator = ""]) => operator);
   if (raw.replace(variable, "").includes("$") || operators.some((operator) => operator.endsWith("+")))
     return undefined;
-  return raw.replace(variable, (all, plain?: string, braced?: string, operator = "", rest = "") =>
-    all === "$$" ? all : `\${${plain ?? braced ?? ""}:-${operator.endsWith("-") ? rest : ""}}`,
+  return raw.replace(variable, (all: string, plain?: string, braced?: string, operator = "", rest = "") =>
+    all === "$$"
+      ? all
+      : `\${${plain ?? braced ?? ""}:-${String(operator).endsWith("-") ? String(rest) : ""}}`,
   );
 }
 
