@@ -11,7 +11,7 @@ import { filesRule } from "./rules/files.js";
 import { healthRule } from "./rules/health.js";
 import { komposeRule } from "./rules/kompose.js";
 import { labelsRule } from "./rules/labels.js";
-import { lifecycleRule } from "./rules/lifecycle.js";
+import { lifecycleRule, quote } from "./rules/lifecycle.js";
 import { networkRule } from "./rules/network.js";
 import { placementRule } from "./rules/placement.js";
 import { plainSecretsRule } from "./rules/plain-secrets.js";
@@ -239,7 +239,7 @@ function copyUp(view: ServiceView, part: Required<Part>, prefix = ""): readonly 
     '  [ -z "$(ls -A "$2" | grep -vx lost+found)" ] || return 0',
     '  cp -a "$1/." "$2/"',
     "}",
-    ...part.copyUps.map(({ path }, index) => `copy ${shellWord(path)} /devloop-copy-up/${index}`),
+    ...part.copyUps.map(({ path }, index) => `copy ${quote(path)} /devloop-copy-up/${index}`),
   ];
   return [
     noted(
@@ -257,6 +257,3 @@ function copyUp(view: ServiceView, part: Required<Part>, prefix = ""): readonly 
     ),
   ];
 }
-
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
