@@ -15,7 +15,7 @@ import { servedAt } from "./served.js";
 import { type Language, ownStart, syncApps, textFile } from "./sync-apps.js";
 import { openExecs, type Execs } from "./tar-exec.js";
 
-const saves = 30;
+const saves = 100;
 const restarts = 10;
 const rounds = 5;
 const files = 2_000;
