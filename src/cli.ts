@@ -147,7 +147,14 @@ async function run({
     case "init": {
       const { initCommand } = await import("./commands/init.js");
       const { flag } = options;
-      return initCommand({ cwd, env, yes: flag("yes"), dryRun: flag("dry-run"), signal });
+      return initCommand({
+        cwd,
+        env,
+        yes: flag("yes"),
+        dryRun: flag("dry-run"),
+        generateManifests: flag("generate-manifests"),
+        signal,
+      });
     }
     case "explain": {
       const { explainCommand } = await import("./commands/explain.js");
