@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ExecTarget } from "../../src/cluster/sync/exec-stream.js";
+import type { ExecTarget } from "../../src/engine/target.js";
 import type { TestCluster } from "../e2e/clusters.js";
 import { containerOf, differences, treeHere, treeIn } from "../e2e/containers.js";
 import { start, type EventOf, type Running } from "../e2e/devloop.js";

@@ -12,11 +12,11 @@ import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
 import { createRedactor, type Redactor } from "../../output/redact.js";
 import {
-  openCluster,
   openEngine,
-  type ClusterAdapter,
+  openTarget,
   type EngineAdapter,
   type Environment,
+  type TargetAdapter,
 } from "./adapters.js";
 import { keepImages, type ImageKeeper } from "./image-keeper.js";
 import { failWithoutConfig } from "../offer-migrate.js";
@@ -133,8 +133,8 @@ export function openSession(
     failed.catch(() => undefined);
     await engine.engine.ping({ signal });
     store.dispatch({ type: "service.up", service: "engine" });
-    const cluster = await Promise.race([
-      openCluster(project.cluster, {
+    const where = await Promise.race([
+      openTarget(project.cluster, {
         engine: engine.engine,
         env,
         onNote,
@@ -143,20 +143,18 @@ export function openSession(
       }),
       failed,
     ]);
-    closers.push(async () => {
-      await cluster.loader[Symbol.asyncDispose]();
-      cluster.kube[Symbol.dispose]();
-    });
-    startLoop(engine, cluster);
+    closers.push(() => Promise.resolve(where.target[Symbol.asyncDispose]()));
+    startLoop(engine, where);
     // Reading thousands of files takes a while, which whoever wants to leave need not wait for.
     await unlessAborted(sources, signal);
   }
 
-  function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
-    const services = superviseServices(store, { engine, cluster, signal: life.signal });
+  function startLoop(engine: EngineAdapter, where: TargetAdapter): void {
+    const { target } = where;
+    const services = superviseServices(store, { engine, target, signal: life.signal });
     const observation = observe({
       store,
-      cluster,
+      target,
       manifests,
       onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
       forwards: watch,
@@ -166,15 +164,15 @@ export function openSession(
       signal: life.signal,
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
-    const syncing = startSync(store, cluster);
+    const syncing = startSync(store, target);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
-    store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
+    store.dispatch({ type: "cluster.connected", cluster: target.cluster });
     const run = taskRunner({
       project: project.name,
       trees,
       syncer: () => syncing.syncer,
       engine,
-      cluster: () => cluster,
+      target: () => target,
       manifests,
       remembered: rememberedBuilds(project.root, env),
       variable: (name) => variable(name),
@@ -184,8 +182,7 @@ export function openSession(
       },
     });
     keeper = keepImages(store, {
-      engine: engine.engine,
-      cluster,
+      where,
       newest: (keep) => newestBuilds(keep, env),
     });
     closers.push(() => Promise.resolve(keeper?.[Symbol.asyncDispose]()));

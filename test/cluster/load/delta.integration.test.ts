@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LoadImage } from "../../../src/cluster/load/loader.js";
+import type { LoadImage } from "../../../src/engine/target.js";
 import { testEngines } from "./engines.js";
 import { because, leftOut, type Loading, startLoading } from "./loading.js";
 import { signal } from "./rig.js";

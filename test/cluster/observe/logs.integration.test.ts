@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import { observeWorkloads } from "../../../src/cluster/observe/workloads.js";
 import type { LogLine } from "../../../src/engine/model.js";
@@ -19,12 +20,12 @@ describe.skipIf(!kube && !process.env["CI"])("logs on a real cluster", () => {
   function session(onLines: (lines: readonly LogLine[]) => void | Promise<void>, namespace: string) {
     const stop = new AbortController();
     const problems: string[] = [];
-    const logs = streamLogs(kube!, {
+    const logs = streamLogs(kubePods(kube!), {
       onLines,
       onProblem: (message) => problems.push(message),
       signal: stop.signal,
     });
-    const observer = observeWorkloads(kube!, {
+    const observer = observeWorkloads(kubePods(kube!), {
       onHealth: () => undefined,
       onPods: (pods) => {
         logs.setPods(pods);
