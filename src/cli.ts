@@ -141,6 +141,7 @@ async function run({
         waitInitContainers: flag("wait-init-containers"),
         probes: value("probes") === "full" ? "full" : "readiness",
         hostMounts: flag("host-mounts"),
+        networkPolicies: flag("network-policies"),
         signal,
       });
     }

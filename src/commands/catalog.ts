@@ -185,6 +185,10 @@ export const commands: readonly CommandSpec[] = [
         name: "host-mounts",
         about: "mount the node's paths for binds outside the project, in the dev overlay",
       },
+      {
+        name: "network-policies",
+        about: "part services as the compose file's networks do, by NetworkPolicies",
+      },
     ],
     notes: [
       "it can be run again after an edit of the compose file: what you edited since is merged or left alone.",

@@ -28,6 +28,7 @@ export interface MigrateOptions {
   readonly waitInitContainers: boolean;
   readonly probes: "readiness" | "full";
   readonly hostMounts: boolean;
+  readonly networkPolicies: boolean;
   readonly signal: AbortSignal;
 }
 

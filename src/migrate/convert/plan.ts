@@ -37,6 +37,8 @@ export interface ConvertOptions {
   readonly probes: "readiness" | "full";
   /** Mount paths of the node for what lies outside the project. */
   readonly hostMounts: boolean;
+  /** Every overlay takes in the component that parts services as the compose file's networks do. */
+  readonly networkPolicies: boolean;
 }
 
 /** A ConfigMap or Secret that kustomize generates. */
@@ -141,6 +143,8 @@ export interface Names extends ResourceNames {
   readonly images: ReadonlyMap<string, string>;
   /** Host names of compose that cannot be looked up in the cluster as they are, and what takes their place. */
   readonly renamedHosts: ReadonlyMap<string, string>;
+  /** Further names, in DNS, that several pods have. */
+  readonly sharedAliases: ReadonlySet<string>;
 }
 
 export type Rule = (view: ServiceView) => Part;

@@ -28,6 +28,7 @@ describe.skipIf(!opened && !process.env["CI"])("the API server takes every objec
       waitInitContainers: true,
       probes: "full",
       hostMounts: true,
+      networkPolicies: true,
     });
     const out = written(migration);
     onTestFinished(() => {

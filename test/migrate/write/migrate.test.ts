@@ -51,6 +51,7 @@ function project(files: Readonly<Record<string, string>> = { "compose.yaml": com
           waitInitContainers: false,
           probes: "readiness",
           hostMounts: false,
+          networkPolicies: false,
           signal: new AbortController().signal,
           ...options,
         });

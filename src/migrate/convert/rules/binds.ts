@@ -143,11 +143,16 @@ export function dockerfilePath(service: ComposeService): string | undefined {
   return posix.resolve(context, service.build?.dockerfile ?? "Dockerfile");
 }
 
-/** Whether any line of the Dockerfile copies from the context; true where there is none to look into. */
-export function copiesFiles(service: ComposeService, sources: Sources): boolean {
+/** The text of the Dockerfile, when there is one to look into. */
+export function dockerfileText(service: ComposeService, sources: Sources): string | undefined {
   const path = dockerfilePath(service);
   const fact = path === undefined ? undefined : sources.fact(path);
   const content = fact?.kind === "file" ? Buffer.from(fact.content).toString("utf8") : undefined;
-  const text = service.build?.dockerfile_inline ?? content;
+  return service.build?.dockerfile_inline ?? content;
+}
+
+/** Whether any line of the Dockerfile copies from the context; true where there is none to look into. */
+export function copiesFiles(service: ComposeService, sources: Sources): boolean {
+  const text = dockerfileText(service, sources);
   return text === undefined || /^[ \t]*(?:ONBUILD[ \t]+)?(?:COPY|ADD)[ \t]+(?![^\n]*--from=)/im.test(text);
 }

@@ -1,10 +1,16 @@
-import type { ComposeProject, ComposeService } from "../../compose/model.js";
 import type { Part, ServiceView } from "../plan.js";
+import { findService, podOwner } from "../pod-owner.js";
 import { noted, type Tree, type TreeMap } from "../tree.js";
 import { workloadKind } from "./workload.js";
 
+/** How far another workload is to be first, and whether its new pods make new pods of the one that waits. */
+export interface Wait {
+  readonly until: "started" | "ready" | "completed";
+  readonly restart: boolean;
+}
+
 /** What a workload waits for, by the names of workloads: devloop.yaml's `order`. */
-export type Waits = Readonly<Record<string, "started" | "ready" | "completed">>;
+export type Waits = Readonly<Record<string, Wait>>;
 
 const conditions = {
   service_started: "started",
@@ -18,10 +24,11 @@ const kubectlImage = "registry.k8s.io/kubectl:v1.34.1";
 
 export function waitsOf({ service, names, project }: ServiceView): Waits {
   return strongest(
-    Object.entries(service.depends_on ?? {}).map(([key, { condition }]): Waits => {
+    Object.entries(service.depends_on ?? {}).map(([key, { condition, restart = false }]): Waits => {
       const name = names.services.get(podOwner(key, project));
       const there = findService(key, project);
-      return name === undefined || !there || there.provider ? {} : { [name]: conditions[condition] };
+      if (name === undefined || !there || there.provider) return {};
+      return { [name]: { until: conditions[condition], restart } };
     }),
   );
 }
@@ -30,28 +37,16 @@ const strength = { started: 0, ready: 1, completed: 2 } as const;
 
 /** All that several containers of one pod wait for: of two conditions for the same workload, the stronger. */
 export function strongest(all: readonly Waits[]): Waits {
-  const merged: Record<string, Waits[string]> = {};
-  for (const [name, until] of all.flatMap((waits) => Object.entries(waits))) {
-    const before = merged[name];
-    if (before === undefined || strength[before] < strength[until]) merged[name] = until;
+  const merged: Record<string, Wait> = {};
+  for (const [name, wait] of all.flatMap((waits) => Object.entries(waits))) {
+    const before = merged[name] ?? wait;
+    merged[name] = {
+      until: strength[before.until] < strength[wait.until] ? wait.until : before.until,
+      restart: before.restart || wait.restart,
+    };
   }
   return merged;
 }
-
-/** The service whose pod a service runs in: its own, or that whose network it shares. */
-export function podOwner(key: string, project: ComposeProject): string {
-  const owner = hostOf({ service: findService(key, project) });
-  return owner === undefined || owner === key ? key : podOwner(owner, project);
-}
-
-/** The key of the service whose network this one shares. */
-export function hostOf({ service }: { readonly service: ComposeService | undefined }): string | undefined {
-  const mode = service?.network_mode;
-  return mode?.startsWith("service:") ? mode.slice("service:".length) : undefined;
-}
-
-const findService = (key: string, project: ComposeProject): ComposeService | undefined =>
-  project.services[key] ?? project.disabledServices[key];
 
 /** `depends_on`: order in devloop.yaml; with --wait-init-containers, init containers that wait too. */
 export function dependsRule(view: ServiceView): Part {
@@ -71,21 +66,31 @@ export function dependsRule(view: ServiceView): Part {
     );
     if (dependency.restart !== undefined) {
       const text = dependency.restart
-        ? "peers connect anew by the Service's name; to restart with it, kubectl rollout restart"
+        ? "restart in devloop.yaml's order: new pods whenever devloop gives the other one new ones; without devloop, kubectl rollout restart"
         : "not restarted with it";
-      view.say(dependency.restart ? "approximated" : "converted", ["depends_on", key, "restart"], text);
+      view.say("converted", ["depends_on", key, "restart"], text);
     }
   }
-  service.links?.forEach((_, index) => {
-    view.say("converted", ["links", index], "found by its name; an alias is a Service of its own");
+  service.links?.forEach((link, index) => {
+    const [key = "", alias = key] = link.split(":");
+    const name = view.names.renamedHosts.get(alias);
+    view.say(
+      name === undefined ? "converted" : "approximated",
+      ["links", index],
+      name === undefined
+        ? "found by its name; an alias is a Service of its own"
+        : `no Service can be called ${alias}: ${name} takes its place in environments and commands`,
+    );
   });
   if (!options.waitInitContainers || Object.keys(waits).length === 0) return {};
-  const containers = Object.entries(waits).flatMap(([name, until]) => waitContainer(view, name, until) ?? []);
+  const containers = Object.entries(waits).flatMap(
+    ([name, { until }]) => waitContainer(view, name, until) ?? [],
+  );
   if (containers.length === 0) return {};
   return { initContainers: containers, volumes: [tokenVolume], objects: waiterObjects() };
 }
 
-function waitContainer(view: ServiceView, name: string, until: Waits[string]): Tree | undefined {
+function waitContainer(view: ServiceView, name: string, until: Wait["until"]): Tree | undefined {
   const owner = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
   const service = findService(owner, view.project);
   // A pod that waited for itself would never start.

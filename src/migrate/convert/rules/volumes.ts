@@ -1,5 +1,6 @@
 import { basename, posix, relative } from "node:path";
 import type { ServiceVolume } from "../../compose/model.js";
+import { namesIn } from "../hosts.js";
 import { configKey, dnsName } from "../names.js";
 import { mergeParts, type Part, type ServiceView } from "../plan.js";
 import { bindKey, sharedMemoryVolume } from "../resource-names.js";
@@ -18,7 +19,8 @@ export function volumesRule(view: ServiceView): Part {
   ]);
 }
 
-function volumePart(view: ServiceView, volume: ServiceVolume, index: number): Part {
+/** One entry of `volumes`; `index` is its place there, which names what has no name. */
+export function volumePart(view: ServiceView, volume: ServiceVolume, index: number): Part {
   sayCommon(view, volume, index);
   const target = volume.target ?? "";
   const name = `volume-${index}`;
@@ -146,6 +148,14 @@ function filesPart(
     "approximated",
     `${kind} ${name}, made of a copy beside the manifests: an edit of the file here takes effect after devloop migrate`,
   );
+  for (const [host, to] of view.names.renamedHosts) {
+    const holding = entries.filter(
+      ({ content }) => namesIn(Buffer.from(content).toString(), [host]).length > 0,
+    );
+    const paths = holding.map(({ path }) => path).join(", ");
+    if (paths !== "")
+      tell("decision", `${paths}: is ${host} in it the host? that is called ${to} in the cluster`);
+  }
   const items = entries.some(({ key, path }) => key !== path)
     ? entries.map(({ key, path }) => ({ key, path }))
     : undefined;
