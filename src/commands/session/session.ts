@@ -5,6 +5,7 @@ import { looksSecret } from "../../config/secret.js";
 import { loadConfig, type LoadedConfig } from "../../config/load.js";
 import { toProject } from "../../config/to-project.js";
 import { startEngine, type Engine } from "../../engine/engine.js";
+import type { ResourceDetails } from "../../engine/loop-control.js";
 import type { LogLine, Project } from "../../engine/model.js";
 import { initialState } from "../../engine/reduce.js";
 import { createStore, type Store } from "../../engine/store.js";
@@ -24,6 +25,8 @@ import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
 import { redacted } from "./redacted.js";
+import { localDetails } from "./resource-details.js";
+import { followRestarts } from "./restarts.js";
 import { newestBuilds, rememberedBuilds } from "./remembered-builds.js";
 import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
@@ -87,6 +90,7 @@ export interface Session {
   readonly store: Store;
   readonly logs: LogFeed;
   readonly redactor: Redactor;
+  readonly details: ResourceDetails;
   /**
    * Finds the engine and the cluster and starts the loop. Throws what keeps it from starting: ENGINE_UNREACHABLE,
    * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
@@ -114,6 +118,7 @@ export function openSession(
   const closers: (() => Promise<void>)[] = [];
   let variable = loaded.variable;
   let keeper: ImageKeeper | undefined;
+  let opened: ClusterAdapter | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
 
@@ -153,6 +158,7 @@ export function openSession(
   }
 
   function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
+    opened = cluster;
     const services = superviseServices(store, { engine, cluster, signal: life.signal });
     const observation = observe({
       store,
@@ -168,6 +174,11 @@ export function openSession(
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     const syncing = startSync(store, cluster);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
+    const restarts = followRestarts(store, cluster, { signal: life.signal });
+    closers.push(() => {
+      restarts[Symbol.dispose]();
+      return Promise.resolve();
+    });
     store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
     const run = taskRunner({
       project: project.name,
@@ -238,6 +249,12 @@ export function openSession(
     store,
     logs,
     redactor,
+    details: localDetails({
+      getState: store.getSnapshot,
+      manifests,
+      cluster: () => opened,
+      redact: redactor.redact,
+    }),
     begin,
     tidy: (options) => keeper?.tidy(options) ?? Promise.resolve(),
     async end(reason) {
