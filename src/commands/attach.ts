@@ -77,10 +77,14 @@ export async function attachTo(
   for (const problem of problems) process.stderr.write(`${problem}\n`);
   if (ended) {
     const stopped = store.getSnapshot().stopping;
-    process.stdout.write(stopped ? "the loop has ended\n" : "the loop is gone: its process ended without a word\n");
+    process.stdout.write(
+      stopped ? "the loop has ended\n" : "the loop is gone: its process ended without a word\n",
+    );
     return stopped ? 0 : 1;
   }
-  process.stdout.write(`${whoRuns(loop)}, and goes on; devloop attach shows it again, devloop stop ends it\n`);
+  process.stdout.write(
+    `${whoRuns(loop)}, and goes on; devloop attach shows it again, devloop stop ends it\n`,
+  );
   return outer.aborted ? 130 : 0;
 
   async function followLogs(buffer: LogBuffer): Promise<void> {

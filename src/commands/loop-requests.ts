@@ -10,8 +10,31 @@ export interface RequestOptions extends ProjectOptions {
   readonly signal: AbortSignal;
 }
 
+/** What a person asks of the running loop, by the command's name. */
+export function requestCommand(
+  name: "trigger" | "restart" | "pause" | "resume" | "sync" | "focus" | "stop",
+  words: readonly string[],
+  options: RequestOptions,
+): Promise<number> {
+  switch (name) {
+    case "trigger":
+      return triggerCommand(words[0], options);
+    case "restart":
+      return restartCommand(words[0], options);
+    case "pause":
+    case "resume":
+      return pauseCommand(name, options);
+    case "sync":
+      return syncCommand(words, options);
+    case "focus":
+      return focusCommand(words, options);
+    case "stop":
+      return stopCommand(options);
+  }
+}
+
 /** `devloop trigger [RESOURCE]`: builds an image again, or applies a deploy; everything without a name. */
-export async function triggerCommand(resource: string | undefined, options: RequestOptions): Promise<number> {
+async function triggerCommand(resource: string | undefined, options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await client.ask("trigger", resource === undefined ? {} : { resource }, options);
   say(`${identity.project}: asked to rebuild ${resource ?? "everything"}`);
@@ -19,7 +42,7 @@ export async function triggerCommand(resource: string | undefined, options: Requ
 }
 
 /** `devloop restart WORKLOAD`: its processes start anew. Throws USAGE without one. */
-export async function restartCommand(workload: string | undefined, options: RequestOptions): Promise<number> {
+async function restartCommand(workload: string | undefined, options: RequestOptions): Promise<number> {
   if (workload === undefined)
     throw new DevloopError("USAGE", "restart needs a workload", { hint: "devloop restart web" });
   const { client, identity } = await findRunning(options);
@@ -29,7 +52,7 @@ export async function restartCommand(workload: string | undefined, options: Requ
 }
 
 /** `devloop pause` and `devloop resume`. */
-export async function pauseCommand(name: "pause" | "resume", options: RequestOptions): Promise<number> {
+async function pauseCommand(name: "pause" | "resume", options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await client.ask(name, {}, options);
   say(`${identity.project}: ${name === "pause" ? "paused; changes are noticed and wait" : "goes on"}`);
@@ -37,7 +60,7 @@ export async function pauseCommand(name: "pause" | "resume", options: RequestOpt
 }
 
 /** `devloop sync on|off [IMAGE]`. Throws USAGE for another word. */
-export async function syncCommand(words: readonly string[], options: RequestOptions): Promise<number> {
+async function syncCommand(words: readonly string[], options: RequestOptions): Promise<number> {
   const [switched, image] = words;
   if (switched !== "on" && switched !== "off")
     throw new DevloopError("USAGE", "sync takes on or off", { hint: "devloop sync off web" });
@@ -49,15 +72,17 @@ export async function syncCommand(words: readonly string[], options: RequestOpti
 }
 
 /** `devloop focus [IMAGE…]`: only these follow edits; all of them without a name. */
-export async function focusCommand(images: readonly string[], options: RequestOptions): Promise<number> {
+async function focusCommand(images: readonly string[], options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await client.ask("focus", { images: [...images] }, options);
-  say(`${identity.project}: ${images.length === 0 ? "everything follows" : `only ${images.join(", ")} follow`} edits`);
+  say(
+    `${identity.project}: ${images.length === 0 ? "everything follows" : `only ${images.join(", ")} follow`} edits`,
+  );
   return 0;
 }
 
 /** `devloop stop`: ends the loop and waits until its process is gone; what is deployed keeps running. */
-export async function stopCommand(options: RequestOptions): Promise<number> {
+async function stopCommand(options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await stopLoop(client, identity, options);
   say(`the loop of ${identity.project} has ended; what is deployed keeps running, devloop down removes it`);

@@ -9,10 +9,7 @@ const countsMs = 1_000;
 const tellMs = 50;
 
 /** The lines that another process keeps. Nothing of it throws but what is asked for by name: with the loop the views just stand still. */
-export function remoteLogs(
-  client: ControlClient,
-  { signal }: { readonly signal: AbortSignal },
-): LogSource {
+export function remoteLogs(client: ControlClient, { signal }: { readonly signal: AbortSignal }): LogSource {
   const counts = new Map<string, { kept: number; dropped: number; askedAt: number }>();
   return {
     counts(resource) {

@@ -4,6 +4,10 @@ import type { LogLine } from "./model.js";
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+export function isLogLevel(word: string): word is LogLevel {
+  return logLevels.some((level) => level === word);
+}
+
 /** A line that is kept; `order` is its place among all lines of all resources of the session, from 1. */
 export interface KeptLine extends LogLine {
   readonly order: number;
