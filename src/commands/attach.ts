@@ -50,9 +50,15 @@ export async function attachTo(
     version,
     holdOf: taskHold,
     actions: {
-      rebuild: control.trigger,
-      pause: control.pause,
-      resume: control.resume,
+      rebuild: (image) => {
+        control.trigger(image);
+      },
+      pause: () => {
+        control.pause();
+      },
+      resume: () => {
+        control.resume();
+      },
       quit: () => {
         quit.abort();
       },

@@ -48,11 +48,9 @@ export async function startDetached(
   });
   closeSync(log);
   const exited = once(child, "exit") as Promise<[number | null]>;
-  let ended = false;
-  void exited.then(() => (ended = true));
   try {
     for (;;) {
-      if (ended) {
+      if (child.exitCode !== null || child.signalCode !== null) {
         const [code] = await exited;
         process.stderr.write(await saidSince(path, from));
         return code ?? 1;

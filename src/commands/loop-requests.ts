@@ -1,5 +1,6 @@
 import type { ControlClient } from "../control/client.js";
 import type { LoopIdentity } from "../control/protocol.js";
+import { askWho } from "../control/find-loop.js";
 import { isAlive } from "../control/claim-socket.js";
 import { pause } from "../lib/pause.js";
 import { DevloopError } from "../lib/errors.js";
@@ -91,6 +92,8 @@ async function stopCommand(options: RequestOptions): Promise<number> {
 
 /** How long a loop may take to end, in ms: an apply under way gets five seconds. */
 const longestEndMs = 20_000;
+/** How long its process may outlive its socket, in ms. */
+const longestExitMs = 500;
 
 async function stopLoop(
   client: ControlClient,
@@ -99,11 +102,14 @@ async function stopLoop(
 ): Promise<void> {
   await client.ask("stop", {}, { signal });
   const deadline = Date.now() + longestEndMs;
-  while (isAlive(pid)) {
+  while ((await askWho(client.socket)).kind === "answers") {
     if (Date.now() > deadline)
       throw new DevloopError("TIMEOUT", `the loop of ${project} does not end`, { hint: `kill ${pid}` });
     await pause(20, { signal });
   }
+  // The socket goes last but for the process itself; one whose parent does not ask for its end stays a shadow for long.
+  const exit = Date.now() + longestExitMs;
+  while (isAlive(pid) && Date.now() < exit) await pause(20, { signal });
 }
 
 function say(line: string): void {

@@ -26,7 +26,7 @@ import {
   type Session,
 } from "./session/session.js";
 import { removeDeployed } from "./down.js";
-import { terminalLoss } from "./terminal-loss.js";
+import { watchTerminal } from "./terminal-loss.js";
 
 export type OutputMode = "ui" | "plain" | "json";
 export interface UpOptions extends ProjectOptions {
@@ -61,7 +61,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
   if (served.kind === "running") {
     if (options.output !== "ui") throw alreadyRuns(served.loop);
     process.stdout.write(`${whoRuns(served.loop)}: attached to it\n`);
-    return attachTo(served.loop, options);
+    return await attachTo(served.loop, options);
   }
   await using _socket = served.socket;
   const screen = await openOutput(session, options, { control, root: loaded.project.root, signal });
@@ -165,10 +165,18 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     version,
     holdOf: taskHold,
     actions: {
-      rebuild: control.trigger,
-      pause: control.pause,
-      resume: control.resume,
-      quit: control.stop,
+      rebuild: (image) => {
+        control.trigger(image);
+      },
+      pause: () => {
+        control.pause();
+      },
+      resume: () => {
+        control.resume();
+      },
+      quit: () => {
+        control.stop();
+      },
       // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
       interrupt: () => {
         process.kill(process.pid, "SIGINT");
@@ -180,11 +188,13 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     ui.unmount();
     await ui.waitUntilExit();
   };
-  const lost = terminalLoss(process, options.hungUp);
+  const { lost, release } = watchTerminal(process, options.hungUp);
   let file: Promise<Screen> | undefined;
   lost.addEventListener("abort", () => {
     // What the screen says while it goes is for nobody.
-    void close().catch(() => undefined);
+    void close()
+      .catch(() => undefined)
+      .then(release);
     file = openLogFile(session, options, screen);
     void file.then(({ note }) => {
       note("the terminal is gone: the loop goes on without a screen; devloop attach shows it");

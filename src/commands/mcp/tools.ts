@@ -35,7 +35,7 @@ const mostLines = 40;
 /** A workload that fails may heal for so long before an agent hears of it, in ms. */
 const healMs = 5_000;
 
-const tool = <I extends z.ZodObject>(definition: Tool<I>): Tool => definition as unknown as Tool;
+const tool = <I extends z.ZodObject>(definition: Tool<I>): Tool => definition;
 
 const status = tool({
   name: "status",
