@@ -5,7 +5,7 @@ import { localUrl } from "../lib/local-url.js";
 import { syncedText } from "../lib/synced-text.js";
 import { shortName } from "../lib/short-name.js";
 import { unreachable } from "../lib/unreachable.js";
-import { describeHold } from "./describe-hold.js";
+import { describeHold } from "../engine/describe-hold.js";
 
 /** What a row's sign and colour say; its word says the same. */
 export type Health = "good" | "busy" | "bad" | "waiting";

@@ -102,6 +102,7 @@ export function sampleState(overrides: Partial<State> = {}): State {
     containers: [],
     crashed: {},
     paused: false,
+    focus: [],
     startedAt: sampleTime,
     loops: [{ number: 1, startedAt: sampleTime, changed: [], endedAt: sampleTime + 3200, outcome: "ready" }],
     stopping: false,

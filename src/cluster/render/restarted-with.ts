@@ -1,5 +1,5 @@
+import type { KubeObject } from "../../engine/kube-object.js";
 import { hashJson } from "../../lib/canonical-json.js";
-import type { KubeObject } from "../kube.js";
 import { podSpecs } from "./pod-specs.js";
 
 /** On the pods of a workload that is started anew with others: a hash of what those start. */

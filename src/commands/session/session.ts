@@ -5,18 +5,20 @@ import { looksSecret } from "../../config/secret.js";
 import { loadConfig, type LoadedConfig } from "../../config/load.js";
 import { toProject } from "../../config/to-project.js";
 import { startEngine, type Engine } from "../../engine/engine.js";
+import type { ResourceDetails } from "../../engine/loop-control.js";
 import type { LogLine, Project } from "../../engine/model.js";
 import { initialState } from "../../engine/reduce.js";
 import { createStore, type Store } from "../../engine/store.js";
+import type { Target } from "../../engine/target.js";
 import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
 import { createRedactor, type Redactor } from "../../output/redact.js";
 import {
-  openCluster,
   openEngine,
-  type ClusterAdapter,
+  openTarget,
   type EngineAdapter,
   type Environment,
+  type TargetAdapter,
 } from "./adapters.js";
 import { keepImages, type ImageKeeper } from "./image-keeper.js";
 import { failWithoutConfig } from "../offer-migrate.js";
@@ -24,6 +26,8 @@ import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
 import { redacted } from "./redacted.js";
+import { localDetails } from "./resource-details.js";
+import { followRestarts } from "./restarts.js";
 import { newestBuilds, rememberedBuilds } from "./remembered-builds.js";
 import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
@@ -87,6 +91,7 @@ export interface Session {
   readonly store: Store;
   readonly logs: LogFeed;
   readonly redactor: Redactor;
+  readonly details: ResourceDetails;
   /**
    * Finds the engine and the cluster and starts the loop. Throws what keeps it from starting: ENGINE_UNREACHABLE,
    * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
@@ -114,6 +119,7 @@ export function openSession(
   const closers: (() => Promise<void>)[] = [];
   let variable = loaded.variable;
   let keeper: ImageKeeper | undefined;
+  let opened: Target | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
 
@@ -133,8 +139,8 @@ export function openSession(
     failed.catch(() => undefined);
     await engine.engine.ping({ signal });
     store.dispatch({ type: "service.up", service: "engine" });
-    const cluster = await Promise.race([
-      openCluster(project.cluster, {
+    const where = await Promise.race([
+      openTarget(project.cluster, {
         engine: engine.engine,
         env,
         onNote,
@@ -143,20 +149,19 @@ export function openSession(
       }),
       failed,
     ]);
-    closers.push(async () => {
-      await cluster.loader[Symbol.asyncDispose]();
-      cluster.kube[Symbol.dispose]();
-    });
-    startLoop(engine, cluster);
+    closers.push(() => Promise.resolve(where.target[Symbol.asyncDispose]()));
+    startLoop(engine, where);
     // Reading thousands of files takes a while, which whoever wants to leave need not wait for.
     await unlessAborted(sources, signal);
   }
 
-  function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
-    const services = superviseServices(store, { engine, cluster, signal: life.signal });
+  function startLoop(engine: EngineAdapter, where: TargetAdapter): void {
+    const { target } = where;
+    opened = target;
+    const services = superviseServices(store, { engine, target, signal: life.signal });
     const observation = observe({
       store,
-      cluster,
+      target,
       manifests,
       onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
       forwards: watch,
@@ -166,15 +171,20 @@ export function openSession(
       signal: life.signal,
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
-    const syncing = startSync(store, cluster);
+    const syncing = startSync(store, target);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
-    store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
+    const restarts = followRestarts(store, target, { signal: life.signal });
+    closers.push(() => {
+      restarts[Symbol.dispose]();
+      return Promise.resolve();
+    });
+    store.dispatch({ type: "cluster.connected", cluster: target.cluster });
     const run = taskRunner({
       project: project.name,
       trees,
       syncer: () => syncing.syncer,
       engine,
-      cluster: () => cluster,
+      target: () => target,
       manifests,
       remembered: rememberedBuilds(project.root, env),
       variable: (name) => variable(name),
@@ -184,8 +194,7 @@ export function openSession(
       },
     });
     keeper = keepImages(store, {
-      engine: engine.engine,
-      cluster,
+      where,
       newest: (keep) => newestBuilds(keep, env),
     });
     closers.push(() => Promise.resolve(keeper?.[Symbol.asyncDispose]()));
@@ -238,6 +247,12 @@ export function openSession(
     store,
     logs,
     redactor,
+    details: localDetails({
+      getState: store.getSnapshot,
+      manifests,
+      target: () => opened,
+      redact: redactor.redact,
+    }),
     begin,
     tidy: (options) => keeper?.tidy(options) ?? Promise.resolve(),
     async end(reason) {

@@ -1,5 +1,5 @@
-import type { Hold } from "../engine/model.js";
-import { parseTaskId } from "../engine/tasks.js";
+import type { Hold } from "./model.js";
+import { parseTaskId } from "./tasks.js";
 import { count } from "../lib/format.js";
 import { lastPart } from "../lib/short-name.js";
 import { unreachable } from "../lib/unreachable.js";
@@ -21,6 +21,10 @@ export function describeHold(hold: Hold): string {
     }
     case "slot":
       return `waits for a free slot (${count(hold.limit, "build")} at once)`;
+    case "unfocused":
+      return "not in focus";
+    case "sync-off":
+      return "sync is off";
     case "unreachable":
       return `waits for ${hold.service === "engine" ? "the container engine" : "the cluster"}`;
     default:

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { describeHold } from "../../src/ui/describe-hold.js";
+import { describeHold } from "../../src/engine/describe-hold.js";
 
 it.each([
   [{ reason: "paused" }, "paused"],
