@@ -52,7 +52,9 @@ export async function syncCommand(words: readonly string[], options: RequestOpti
 export async function focusCommand(images: readonly string[], options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await client.ask("focus", { images: [...images] }, options);
-  say(`${identity.project}: ${images.length === 0 ? "everything follows" : `only ${images.join(", ")} follow`} edits`);
+  say(
+    `${identity.project}: ${images.length === 0 ? "everything follows" : `only ${images.join(", ")} follow`} edits`,
+  );
   return 0;
 }
 

@@ -1,11 +1,13 @@
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
-import { recordTaskOutput } from "../output/record-task-output.js";
 import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
+import { openScreen } from "./open-screen.js";
+import { keepLogs } from "./session/keep-logs.js";
+import { localControl } from "./session/loop-control.js";
 import { terminalAsk } from "./ask.js";
 import { offerMigrate } from "./offer-migrate.js";
 import {
@@ -36,7 +38,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const onQuit = (): void => {
     quit.abort();
   };
-  const screen = await openOutput(session, options, { onQuit, signal });
+  const screen = await openOutput(session, options, { onQuit, root: loaded.project.root, signal });
   try {
     await session.begin({ onNote: screen.note });
     await aborted(signal);
@@ -102,7 +104,11 @@ interface Screen {
 async function openOutput(
   session: Session,
   options: UpOptions,
-  { onQuit, signal }: { readonly onQuit: () => void; readonly signal: AbortSignal },
+  {
+    onQuit,
+    root,
+    signal,
+  }: { readonly onQuit: () => void; readonly root: string; readonly signal: AbortSignal },
 ): Promise<Screen> {
   if (options.output !== "ui") {
     const output = attachLines(session, options.output, { showLogs: options.showLogs, signal });
@@ -113,34 +119,18 @@ async function openOutput(
       close: () => closeLines(output),
     };
   }
-  const [{ startUi }, { taskHold }] = await Promise.all([
-    import("../ui/start-ui.js"),
-    import("../engine/plan.js"),
-  ]);
-  const { store, logs } = session;
-  const endRecording = recordTaskOutput(store, logs.buffer);
-  const ui = startUi({
-    store,
-    logs: logs.buffer,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    version,
-    holdOf: taskHold,
-    actions: {
-      rebuild: (image) => {
-        store.dispatch({ type: "trigger.requested", ...(image === undefined ? {} : { image }) });
-      },
-      pause: () => {
-        store.dispatch({ type: "loop.paused" });
-      },
-      resume: () => {
-        store.dispatch({ type: "loop.resumed" });
-      },
-      quit: onQuit,
-      // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
-      interrupt: () => {
-        process.kill(process.pid, "SIGINT");
-      },
+  const kept = keepLogs(session, { root, env: options.env });
+  const ui = await openScreen({
+    store: session.store,
+    logs: kept,
+    control: localControl(session.store, { onStop: onQuit }),
+    details: session.details,
+    cwd: options.cwd,
+    env: options.env,
+    quit: onQuit,
+    // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
+    interrupt: () => {
+      process.kill(process.pid, "SIGINT");
     },
   });
   // A screen that breaks ends the session; closing it tells why.
@@ -148,9 +138,9 @@ async function openOutput(
   return {
     note: () => undefined,
     close: async () => {
-      endRecording();
       ui.unmount();
       await ui.waitUntilExit();
+      await kept[Symbol.asyncDispose]();
     },
   };
 }

@@ -65,9 +65,13 @@ async function lockPath(path: string): Promise<AsyncDisposable> {
     }
     if (await isAbandoned(path)) await takeAway(path);
     else if (Date.now() > deadline)
-      throw new DevloopError("LOOP_SILENT", "another devloop of this project is starting and does not get on", {
-        hint: `end it; if there is none: rm ${path}`,
-      });
+      throw new DevloopError(
+        "LOOP_SILENT",
+        "another devloop of this project is starting and does not get on",
+        {
+          hint: `end it; if there is none: rm ${path}`,
+        },
+      );
     else await sleep(20);
   }
 }
@@ -76,7 +80,7 @@ async function isAbandoned(path: string): Promise<boolean> {
   const holder = await holderOf(path);
   // Empty: it was made this moment, or its maker died before it wrote.
   if (holder === undefined) return false;
-  if (holder === 0) return (Date.now() - (await madeAt(path))) > 2_000;
+  if (holder === 0) return Date.now() - (await madeAt(path)) > 2_000;
   return !isAlive(holder);
 }
 
@@ -102,7 +106,8 @@ async function takeAway(path: string): Promise<void> {
     return;
   }
   const holder = await holderOf(mine);
-  if (holder !== undefined && holder !== 0 && isAlive(holder)) await rename(mine, path).catch(() => undefined);
+  if (holder !== undefined && holder !== 0 && isAlive(holder))
+    await rename(mine, path).catch(() => undefined);
   else await rm(mine, { force: true });
 }
 

@@ -29,7 +29,11 @@ export function controlClient(socket: string): ControlClient {
   async function exchange(
     method: "GET" | "POST",
     path: string,
-    { query = {}, body, signal }: { readonly query?: Query; readonly body?: unknown; readonly signal: AbortSignal },
+    {
+      query = {},
+      body,
+      signal,
+    }: { readonly query?: Query; readonly body?: unknown; readonly signal: AbortSignal },
   ): Promise<IncomingMessage> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const request = httpRequest({
@@ -38,7 +42,9 @@ export function controlClient(socket: string): ControlClient {
       path: `${path}${queryText(query)}`,
       headers: {
         [versionHeader]: version,
-        ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+        ...(text === undefined
+          ? {}
+          : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
       },
       // No connection is kept: a stream needs one of its own, and the rest are few.
       agent: false,
@@ -56,7 +62,11 @@ export function controlClient(socket: string): ControlClient {
     }
   }
 
-  async function answer(method: "GET" | "POST", path: string, options: { readonly query?: Query; readonly body?: unknown; readonly signal?: AbortSignal | undefined }): Promise<unknown> {
+  async function answer(
+    method: "GET" | "POST",
+    path: string,
+    options: { readonly query?: Query; readonly body?: unknown; readonly signal?: AbortSignal | undefined },
+  ): Promise<unknown> {
     const limit = AbortSignal.timeout(answerMs);
     const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
     try {
@@ -113,9 +123,13 @@ async function refusal(response: IncomingMessage): Promise<DevloopError> {
     };
     return new DevloopError(error.code, error.message, { hint: error.hint, detail: error.detail });
   } catch (error) {
-    return new DevloopError("INTERNAL", `the loop answered ${response.statusCode ?? 0}: ${text.slice(0, 200)}`, {
-      cause: error,
-    });
+    return new DevloopError(
+      "INTERNAL",
+      `the loop answered ${response.statusCode ?? 0}: ${text.slice(0, 200)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

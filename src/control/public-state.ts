@@ -68,10 +68,7 @@ export function publicStateOf(
   };
 }
 
-function phaseOf(
-  state: State,
-  resources: readonly PublicResource[],
-): Pick<PublicState, "phase" | "text"> {
+function phaseOf(state: State, resources: readonly PublicResource[]): Pick<PublicState, "phase" | "text"> {
   if (state.stopping) return { phase: "stopping", text: "stopping" };
   // A forward that starts is nobody's work: what it leads to is.
   const own = resources.filter(({ kind }) => kind !== "forward");
@@ -83,7 +80,11 @@ function phaseOf(
   if (state.paused) return { phase: "paused", text: "paused: changes are noticed and wait" };
   if (state.configFailure) return { phase: "failed", text: "devloop.yaml cannot be used as it is" };
   const lost = (["engine", "cluster"] as const).find((name) => state.services[name].status === "down");
-  if (lost) return { phase: "waiting", text: lost === "engine" ? "waits for the container engine" : "waits for the cluster" };
+  if (lost)
+    return {
+      phase: "waiting",
+      text: lost === "engine" ? "waits for the container engine" : "waits for the cluster",
+    };
   const last = state.loops.at(-1);
   const bad = resources.filter(({ health }) => health === "bad");
   if (bad[0]) {
@@ -150,7 +151,13 @@ function imageOf(state: State, { spec: { name } }: ImageState, holds: Holds): Pu
 
 function crashed(state: State, name: string): Saying | undefined {
   const found = Object.values(state.crashed).find(({ image }) => image === name);
-  return found && { health: "bad", status: "crashed", text: `its process exited with ${found.exitCode} in ${found.pod}` };
+  return (
+    found && {
+      health: "bad",
+      status: "crashed",
+      text: `its process exited with ${found.exitCode} in ${found.pod}`,
+    }
+  );
 }
 
 function deployOf(state: State, id: string, holds: Holds): PublicResource {
@@ -174,7 +181,8 @@ function deployOf(state: State, id: string, holds: Holds): PublicResource {
 function workloadOf(workload: WorkloadState, forwards: readonly ForwardState[]): PublicResource {
   const { id, name, health, readyAt } = workload;
   const head = { id, kind: "workload", name } as const;
-  if (!health) return { ...head, health: "busy", status: "starting", text: "applied, nothing seen of it yet" };
+  if (!health)
+    return { ...head, health: "busy", status: "starting", text: "applied, nothing seen of it yet" };
   const status = workloadStatus(workload);
   const words = {
     ready: { health: "good", status: "ready" },

@@ -9,10 +9,7 @@ const countsMs = 1_000;
 const tellMs = 50;
 
 /** The lines that another process keeps. Nothing of it throws but what is asked for by name: with the loop the views just stand still. */
-export function remoteLogs(
-  client: ControlClient,
-  { signal }: { readonly signal: AbortSignal },
-): LogSource {
+export function remoteLogs(client: ControlClient, { signal }: { readonly signal: AbortSignal }): LogSource {
   const counts = new Map<string, { kept: number; dropped: number; askedAt: number }>();
   return {
     counts(resource) {
@@ -100,9 +97,10 @@ function remoteView(client: ControlClient, filter: LogFilter, outer: AbortSignal
 }
 
 /** A filter as the socket's paths take it. */
-export function queryOf({ resources, container, pattern, level, since }: LogFilter) {
+export function queryOf({ resources, pod, container, pattern, level, since }: LogFilter) {
   return {
     ...(resources ? { resource: resources } : {}),
+    ...(pod === undefined ? {} : { pod }),
     ...(container === undefined ? {} : { container }),
     ...(level === undefined ? {} : { level }),
     ...(since === undefined ? {} : { since }),

@@ -40,24 +40,23 @@ export function resolveResource(
 
 function resourcesOf(state: State): readonly NamedResource[] {
   return [
-    ...Object.keys(state.workloads).map(
-      (id): NamedResource => ({ kind: "workload", id, subject: id, logs: [id] }),
-    ),
-    ...Object.keys(state.images).map(
-      (name): NamedResource => ({
-        kind: "image",
-        id: `image:${name}`,
-        subject: name,
-        logs: [taskId("build", name)],
-      }),
-    ),
-    ...Object.keys(state.deploys).map(
-      (id): NamedResource => ({
-        kind: "deploy",
-        id: `deploy:${id}`,
-        subject: id,
-        logs: [taskId("render", id), taskId("deploy", id)],
-      }),
-    ),
+    ...Object.keys(state.workloads).map((id): NamedResource => ({
+      kind: "workload",
+      id,
+      subject: id,
+      logs: [id],
+    })),
+    ...Object.keys(state.images).map((name): NamedResource => ({
+      kind: "image",
+      id: `image:${name}`,
+      subject: name,
+      logs: [taskId("build", name)],
+    })),
+    ...Object.keys(state.deploys).map((id): NamedResource => ({
+      kind: "deploy",
+      id: `deploy:${id}`,
+      subject: id,
+      logs: [taskId("render", id), taskId("deploy", id)],
+    })),
   ];
 }

@@ -29,7 +29,8 @@ export async function serveLoop(
   loop: ServedLoop,
   { file, env, signal }: ServeOptions,
 ): Promise<
-  { readonly kind: "serving"; readonly socket: LoopSocket } | { readonly kind: "running"; readonly loop: RunningLoop }
+  | { readonly kind: "serving"; readonly socket: LoopSocket }
+  | { readonly kind: "running"; readonly loop: RunningLoop }
 > {
   const { project, startedAt } = loop.store.getSnapshot();
   const identity: LoopIdentity = {

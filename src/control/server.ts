@@ -26,7 +26,11 @@ export interface ControlServer extends AsyncDisposable {
  */
 export function controlServer(
   loop: ServedLoop,
-  { identity, streams, signal }: { readonly identity: LoopIdentity; readonly streams: EventStreams; readonly signal: AbortSignal },
+  {
+    identity,
+    streams,
+    signal,
+  }: { readonly identity: LoopIdentity; readonly streams: EventStreams; readonly signal: AbortSignal },
 ): ControlServer {
   const views = createLogViews(loop.logs);
   const open = new Set<ServerResponse>();
@@ -119,7 +123,11 @@ export function controlServer(
     switch (name) {
       case "trigger": {
         const { resource } = parsed(requests.trigger, body);
-        control.trigger(resource === undefined ? undefined : resolveResource(state, resource, ["image", "deploy", "workload"]).id);
+        control.trigger(
+          resource === undefined
+            ? undefined
+            : resolveResource(state, resource, ["image", "deploy", "workload"]).id,
+        );
         return;
       }
       case "pause":
@@ -130,16 +138,23 @@ export function controlServer(
         return;
       case "sync": {
         const { on, image } = parsed(requests.sync, body);
-        control.setSync(on, image === undefined ? undefined : resolveResource(state, image, ["image"]).subject);
+        control.setSync(
+          on,
+          image === undefined ? undefined : resolveResource(state, image, ["image"]).subject,
+        );
         return;
       }
       case "focus":
         control.focus(
-          parsed(requests.focus, body).images.map((image) => resolveResource(state, image, ["image"]).subject),
+          parsed(requests.focus, body).images.map(
+            (image) => resolveResource(state, image, ["image"]).subject,
+          ),
         );
         return;
       case "restart":
-        control.restart(resolveResource(state, parsed(requests.restart, body).workload, ["workload"]).subject);
+        control.restart(
+          resolveResource(state, parsed(requests.restart, body).workload, ["workload"]).subject,
+        );
         return;
       case "stop":
         control.stop();
@@ -149,7 +164,9 @@ export function controlServer(
   async function logs(query: URLSearchParams, response: ServerResponse, over: AbortSignal): Promise<void> {
     const state = loop.store.getSnapshot();
     const filter = filterOf(query);
-    const resources = filter.resources?.flatMap((name) => resolveResource(state, name, ["workload", "image", "deploy"]).logs);
+    const resources = filter.resources?.flatMap(
+      (name) => resolveResource(state, name, ["workload", "image", "deploy"]).logs,
+    );
     const tail = query.get("tail");
     const follow = query.get("follow") === "1";
     openStream(response);
@@ -209,13 +226,17 @@ function isRequest(name: string): name is RequestName {
 function filterOf(query: URLSearchParams): LogFilter {
   const level = query.get("level");
   if (level !== null && !isLogLevel(level))
-    throw new DevloopError("USAGE", `${level} is no level`, { hint: "trace, debug, info, warn, error or fatal" });
+    throw new DevloopError("USAGE", `${level} is no level`, {
+      hint: "trace, debug, info, warn, error or fatal",
+    });
   const resources = query.getAll("resource");
+  const pod = query.get("pod");
   const container = query.get("container");
   const since = query.get("since");
   const [text, regex] = [query.get("text"), query.get("regex")];
   return {
     ...(resources.length > 0 ? { resources } : {}),
+    ...(pod === null ? {} : { pod }),
     ...(container === null ? {} : { container }),
     ...(level === null ? {} : { level }),
     ...(since === null ? {} : { since: wholeNumber(since, "since") }),

@@ -32,7 +32,8 @@ export function createStripper(redact: (text: string) => string): Stripper {
     once(spec, ({ args, dockerfile, contexts, cacheFrom, ...rest }) => ({
       ...rest,
       args: tokens(args),
-      dockerfile: dockerfile.kind === "inline" ? { kind: "inline", text: token(dockerfile.text) } : dockerfile,
+      dockerfile:
+        dockerfile.kind === "inline" ? { kind: "inline", text: token(dockerfile.text) } : dockerfile,
       contexts: Object.fromEntries(
         Object.entries(contexts).map(([name, context]) => [
           name,

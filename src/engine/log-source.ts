@@ -4,6 +4,10 @@ import type { LogLine } from "./model.js";
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+export function isLogLevel(word: string): word is LogLevel {
+  return logLevels.some((level) => level === word);
+}
+
 /** A line that is kept; `order` is its place among all lines of all resources of the session, from 1. */
 export interface KeptLine extends LogLine {
   readonly order: number;
@@ -26,6 +30,8 @@ export type LogPattern =
 export interface LogFilter {
   /** Ids of workloads, and of tasks (`build:web`) whose programs print. */
   readonly resources?: readonly string[];
+  /** A pod's name, without its namespace. */
+  readonly pod?: string;
   readonly container?: string;
   readonly pattern?: LogPattern;
   /** Lines at least as grave; a line without a level passes as `info`. */

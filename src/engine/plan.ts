@@ -83,8 +83,7 @@ const hold = (reason: Hold): Want => ({ kind: "hold", hold: reason });
 
 function wantAll(state: State): Wants {
   const wants = new Map<TaskId, Want>();
-  for (const id of inDependencyOrder(state))
-    wants.set(id, restrained(state, id, want(state, id, wants)));
+  for (const id of inDependencyOrder(state)) wants.set(id, restrained(state, id, want(state, id, wants)));
   return wants;
 }
 

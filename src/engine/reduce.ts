@@ -376,10 +376,7 @@ function triggered(state: State, target: { readonly image?: string; readonly dep
   };
 }
 
-function syncSwitched(
-  state: State,
-  { on, image }: { readonly on: boolean; readonly image?: string },
-): State {
+function syncSwitched(state: State, { on, image }: { readonly on: boolean; readonly image?: string }): State {
   const images = Object.entries(state.images).map(([name, value]): [string, ImageState] => {
     if (image !== undefined && name !== image) return [name, value];
     const { syncOff: _, ...rest } = value;

@@ -112,7 +112,10 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return plain("devloop", "goes on");
     case "sync.switched": {
       const whose = event.image === undefined ? "" : ` of ${event.image}`;
-      return plain("devloop", event.on ? `sync${whose} is on` : `sync${whose} is off: edits of synced files wait`);
+      return plain(
+        "devloop",
+        event.on ? `sync${whose} is on` : `sync${whose} is off: edits of synced files wait`,
+      );
     }
     case "focus.changed":
       return plain(

@@ -34,7 +34,9 @@ export async function describeWorkload(
   const { managedFields: _, ...metadata } = object.metadata;
   return [
     `${kind}/${workload.name} in ${namespace}: ${health?.message ?? "nothing was heard of it yet"}`,
-    ...(health?.cause ? [health.cause.message, ...(health.cause.lines ?? []).map((line) => `  ${line}`)] : []),
+    ...(health?.cause
+      ? [health.cause.message, ...(health.cause.lines ?? []).map((line) => `  ${line}`)]
+      : []),
     "",
     "pods",
     ...(pods.length === 0 ? ["  none"] : []),

@@ -18,7 +18,8 @@ export function localControl(store: Store, { onStop }: { readonly onStop: () => 
         const { images = [], deploy } = state.workloads[subject] ?? {};
         for (const image of images) store.dispatch({ type: "trigger.requested", image });
         // One that has none of the project's images can only be applied again.
-        if (images.length === 0 && deploy !== undefined) store.dispatch({ type: "trigger.requested", deploy });
+        if (images.length === 0 && deploy !== undefined)
+          store.dispatch({ type: "trigger.requested", deploy });
       }
     },
     restart(workload) {

@@ -37,13 +37,20 @@ export function localDetails({
       const hash = success?.key.split("|")[0];
       const renders = manifests.renders(of.deploy);
       const texts = renders
-        .slice(Math.max(0, renders.findIndex((each) => each.hash === hash)))
+        .slice(
+          Math.max(
+            0,
+            renders.findIndex((each) => each.hash === hash),
+          ),
+        )
         .map(({ objects }) => manifestText(state, objects, of))
         .filter((text) => text !== undefined)
         .map(redact);
       const [text, before] = texts;
       return Promise.resolve(
-        hash === undefined || text === undefined ? undefined : { text, ...(before === undefined ? {} : { before }) },
+        hash === undefined || text === undefined
+          ? undefined
+          : { text, ...(before === undefined ? {} : { before }) },
       );
     },
     async describe(id, { signal }) {
