@@ -7,7 +7,12 @@ import type { Tree, TreeMap } from "./tree.js";
 
 /** What stands at a path that the compose files name. Read before the conversion, which itself does no I/O. */
 export type SourceFact =
-  | { readonly kind: "file"; readonly content: Uint8Array }
+  | {
+      readonly kind: "file";
+      readonly content: Uint8Array;
+      /** The absolute path of the file itself, where the path is a link. */
+      readonly real?: string;
+    }
   | { readonly kind: "large-file"; readonly bytes: number }
   | {
       readonly kind: "directory";
@@ -21,6 +26,11 @@ export type SourceFact =
   /** A socket, a device: nothing that can be copied. */
   | { readonly kind: "special" }
   | { readonly kind: "missing" };
+
+/** What one ConfigMap or Secret holds at most, in bytes: etcd takes 1 MiB, the rest is left for names and encoding. */
+export const largestObject = 900 * 1024;
+/** A directory with more files is no configuration, and is not read to its end. */
+export const mostFiles = 50;
 
 export interface Sources {
   /** By absolute path. */

@@ -226,6 +226,24 @@ configs: {c: {content: "to My.App:80"}}
   });
 });
 
+describe("binds of their own kind", () => {
+  it("does not copy a file that is a link to outside the project", async () => {
+    const cwd = scratchProject({ "compose.yaml": service('volumes: ["./hosts.conf:/etc/h.conf:ro"]') });
+    symlinkSync("/etc/hosts", join(cwd, "hosts.conf"));
+    const { told, files } = await convertDirectory(cwd);
+    expect(told("services.web.volumes.0")).toMatch(/^decision: a link to outside the project/);
+    expect(files.filter(({ path }) => path.includes("hosts.conf"))).toEqual([]);
+  });
+
+  it("tells of sources inside a volume, which would keep the old ones", async () => {
+    const lines = 'build: .\nvolumes: ["data:/app", "./src:/app/src"]';
+    const { told } = await convertText(service(lines, "volumes: {data: {}}\n"), {
+      files: { Dockerfile: "FROM x\nCOPY . /app\n", "src/a.js": "" },
+    });
+    expect(told("services.web.volumes.1")).toMatch(/^decision: a sync rule, but \/app is a volume/);
+  });
+});
+
 describe("volumes of another service", () => {
   it("are mounted at the same paths, with the same claims and files", async () => {
     const pod = await podOf(
