@@ -210,7 +210,11 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
         other.note(message);
       }),
     say: (text) => {
-      if (!lost.aborted) process.stdout.write(text);
+      if (!file) process.stdout.write(text);
+      else
+        void file.then((other) => {
+          other.say(text);
+        });
     },
     close: async () => (file ? (await file).close() : close()),
   };
