@@ -179,7 +179,7 @@ describe("a loop and those who look at it from elsewhere", () => {
     const before = await pods();
     const { pid } = (await state()).loop;
     process.kill(pid, "SIGKILL");
-    await until(async () => (await socketAnswers()) === false, "its end");
+    await until(async () => !(await socketAnswers()), "its end");
     expect((await devloop("status")).stdout).toContain("none runs");
     expect((await devloop("up", "--detach")).code).toBe(0);
     expect((await devloop("wait")).code).toBe(0);
