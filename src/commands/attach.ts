@@ -1,12 +1,10 @@
-import { remoteControl } from "../control/remote-control.js";
+import { remoteControl, remoteDetails } from "../control/remote-control.js";
+import { remoteLogs } from "../control/remote-logs.js";
 import { openRemoteStore } from "../control/remote-store.js";
 import type { RunningLoop } from "../control/find-loop.js";
-import { taskHold } from "../engine/plan.js";
 import { DevloopError, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
-import { version } from "../lib/version.js";
-import { LogBuffer } from "../output/log-buffer.js";
-import { startUi } from "../ui/start-ui.js";
+import { openScreen } from "./open-screen.js";
 import { findRunning, whoRuns } from "./find-running.js";
 import type { ProjectOptions } from "./session/session.js";
 
@@ -29,8 +27,9 @@ export async function attachCommand(options: AttachOptions): Promise<number> {
 /** Shows a loop's screen until q, the signal, or the loop's end. Resolves with the exit code. */
 export async function attachTo(
   loop: RunningLoop,
-  { signal: outer }: { readonly signal: AbortSignal },
+  options: ProjectOptions & { readonly signal: AbortSignal },
 ): Promise<number> {
+  const { signal: outer } = options;
   const quit = new AbortController();
   const signal = AbortSignal.any([outer, quit.signal]);
   const { client } = loop;
@@ -40,31 +39,18 @@ export async function attachTo(
     signal,
     onProblem: (error) => void problems.push(describeFailure(toFailure(error)).join("\n")),
   });
-  const logs = new LogBuffer();
-  void followLogs(logs).catch(() => undefined);
-  const ui = startUi({
-    store: { ...store, dispatch: () => undefined },
-    logs,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    version,
-    holdOf: taskHold,
-    actions: {
-      rebuild: (image) => {
-        control.trigger(image);
-      },
-      pause: () => {
-        control.pause();
-      },
-      resume: () => {
-        control.resume();
-      },
-      quit: () => {
-        quit.abort();
-      },
-      interrupt: () => {
-        quit.abort();
-      },
+  const ui = await openScreen({
+    store,
+    logs: remoteLogs(client, { signal }),
+    control,
+    details: remoteDetails(client),
+    cwd: options.cwd,
+    env: options.env,
+    quit: () => {
+      quit.abort();
+    },
+    interrupt: () => {
+      quit.abort();
     },
   });
   ui.waitUntilExit().catch(() => {
@@ -92,30 +78,4 @@ export async function attachTo(
     `${whoRuns(loop)}, and goes on; devloop attach shows it again, devloop stop ends it\n`,
   );
   return outer.aborted ? 130 : 0;
-
-  async function followLogs(buffer: LogBuffer): Promise<void> {
-    for await (const line of client.lines("/v1/logs", { follow: 1, tail: 5_000 }, { signal })) {
-      const { type, resource, ...rest } = line as {
-        type: string;
-        resource: string;
-        pod: string;
-        container: string;
-        time: string;
-        text: string;
-        previous?: true;
-      };
-      if (type !== "log.line") continue;
-      const { pod, container, text, previous } = rest;
-      buffer.append([
-        {
-          workload: resource,
-          pod,
-          container,
-          text,
-          time: Date.parse(rest.time),
-          ...(previous ? { previous } : {}),
-        },
-      ]);
-    }
-  }
 }

@@ -1,11 +1,11 @@
 import { realpath } from "node:fs/promises";
 import type { Writable } from "node:stream";
+import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl } from "../engine/loop-control.js";
 import { serveLoop } from "../control/serve-loop.js";
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
-import { recordTaskOutput } from "../output/record-task-output.js";
 import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
@@ -16,6 +16,7 @@ import { openDaemonLog } from "./daemon-log.js";
 import { alreadyRuns, daemonLogPath } from "./detach.js";
 import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
+import { openScreen } from "./open-screen.js";
 import { keepLogs } from "./session/keep-logs.js";
 import { localControl } from "./session/loop-control.js";
 import {
@@ -64,7 +65,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
     return await attachTo(served.loop, options);
   }
   await using _socket = served.socket;
-  const screen = await openOutput(session, options, { control, root: loaded.project.root, signal });
+  const screen = await openOutput(session, options, { control, kept, root: loaded.project.root, signal });
   try {
     await session.begin({ onNote: screen.note });
     await aborted(signal);
@@ -129,6 +130,7 @@ interface Screen {
 }
 interface ScreenOptions {
   readonly control: LoopControl;
+  readonly kept: LogSource;
   readonly root: string;
   readonly signal: AbortSignal;
 }
@@ -151,40 +153,22 @@ async function openOutput(session: Session, options: UpOptions, screen: ScreenOp
 /** The screen, for as long as its terminal is there; the loop's log file after that. */
 async function openUi(session: Session, options: UpOptions, screen: ScreenOptions): Promise<Screen> {
   const { control } = screen;
-  const [{ startUi }, { taskHold }] = await Promise.all([
-    import("../ui/start-ui.js"),
-    import("../engine/plan.js"),
-  ]);
-  const { store, logs } = session;
-  const endRecording = recordTaskOutput(store, logs.buffer);
-  const ui = startUi({
-    store,
-    logs: logs.buffer,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    version,
-    holdOf: taskHold,
-    actions: {
-      rebuild: (image) => {
-        control.trigger(image);
-      },
-      pause: () => {
-        control.pause();
-      },
-      resume: () => {
-        control.resume();
-      },
-      quit: () => {
-        control.stop();
-      },
-      // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
-      interrupt: () => {
-        process.kill(process.pid, "SIGINT");
-      },
+  const ui = await openScreen({
+    store: session.store,
+    logs: screen.kept,
+    control,
+    details: session.details,
+    cwd: options.cwd,
+    env: options.env,
+    quit: () => {
+      control.stop();
+    },
+    // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
+    interrupt: () => {
+      process.kill(process.pid, "SIGINT");
     },
   });
   const close = async (): Promise<void> => {
-    endRecording();
     ui.unmount();
     await ui.waitUntilExit();
   };

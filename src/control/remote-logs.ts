@@ -97,9 +97,10 @@ function remoteView(client: ControlClient, filter: LogFilter, outer: AbortSignal
 }
 
 /** A filter as the socket's paths take it. */
-export function queryOf({ resources, container, pattern, level, since }: LogFilter) {
+export function queryOf({ resources, pod, container, pattern, level, since }: LogFilter) {
   return {
     ...(resources ? { resource: resources } : {}),
+    ...(pod === undefined ? {} : { pod }),
     ...(container === undefined ? {} : { container }),
     ...(level === undefined ? {} : { level }),
     ...(since === undefined ? {} : { since }),

@@ -233,11 +233,13 @@ function filterOf(query: URLSearchParams): LogFilter {
       hint: "trace, debug, info, warn, error or fatal",
     });
   const resources = query.getAll("resource");
+  const pod = query.get("pod");
   const container = query.get("container");
   const since = query.get("since");
   const [text, regex] = [query.get("text"), query.get("regex")];
   return {
     ...(resources.length > 0 ? { resources } : {}),
+    ...(pod === null ? {} : { pod }),
     ...(container === null ? {} : { container }),
     ...(level === null ? {} : { level }),
     ...(since === null ? {} : { since: wholeNumber(since, "since") }),

@@ -30,6 +30,8 @@ export type LogPattern =
 export interface LogFilter {
   /** Ids of workloads, and of tasks (`build:web`) whose programs print. */
   readonly resources?: readonly string[];
+  /** A pod's name, without its namespace. */
+  readonly pod?: string;
   readonly container?: string;
   readonly pattern?: LogPattern;
   /** Lines at least as grave; a line without a level passes as `info`. */

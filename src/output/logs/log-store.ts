@@ -134,9 +134,8 @@ export function createLogStore(directory: string, limits: Partial<LogLimits> = {
 }
 
 function openView(filter: LogFilter, logs: ViewedLogs): OpenView {
-  const { resources, container, pattern, level, since } = filter;
-  const isNarrow =
-    container !== undefined || pattern !== undefined || level !== undefined || since !== undefined;
+  const { resources, ...narrower } = filter;
+  const isNarrow = Object.keys(narrower).length > 0;
   const [only] = resources ?? [];
   if (isNarrow || (resources !== undefined && resources.length !== 1)) return matchView(filter, logs);
   return only === undefined ? orderView(logs) : resourceView(only, logs);

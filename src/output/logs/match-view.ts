@@ -1,6 +1,7 @@
 import { compilePattern } from "../../engine/log-pattern.js";
 import { logLevels, type KeptLine, type LogFilter } from "../../engine/log-source.js";
 import { errorText } from "../../lib/errors.js";
+import { lastPart } from "../../lib/short-name.js";
 import { createPacer } from "../../lib/pacer.js";
 import { createMatches } from "./matches.js";
 import type { NumberedLine, ResourceLog } from "./resource-log.js";
@@ -75,6 +76,7 @@ type Found = NumberedLine & { readonly resource: ResourceLog };
 
 /** The lines that pass, in order of arrival. */
 function filterOf({
+  pod,
   container,
   pattern,
   level,
@@ -83,6 +85,7 @@ function filterOf({
   const matcher = pattern && compilePattern(pattern);
   const least = level === undefined ? -1 : logLevels.indexOf(level);
   const passes = (line: KeptLine): boolean =>
+    (pod === undefined || lastPart(line.pod) === pod) &&
     (container === undefined || line.container === container) &&
     logLevels.indexOf(line.level ?? "info") >= least &&
     (since === undefined || line.time >= since);
