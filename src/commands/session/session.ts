@@ -174,7 +174,7 @@ export function openSession(
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     const syncing = startSync(store, cluster);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
-    const restarts = followRestarts(store, cluster, { signal: life.signal });
+    const restarts = followRestarts(store, cluster, { syncer: syncing.syncer, signal: life.signal });
     closers.push(() => {
       restarts[Symbol.dispose]();
       return Promise.resolve();
