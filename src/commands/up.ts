@@ -17,6 +17,7 @@ import { openDaemonLog } from "./daemon-log.js";
 import { alreadyRuns, daemonLogPath } from "./detach.js";
 import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
+import { openScreen } from "./open-screen.js";
 import { keepLogs } from "./session/keep-logs.js";
 import { localControl } from "./session/loop-control.js";
 import {
@@ -199,7 +200,11 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
         other.note(message);
       }),
     say: (text) => {
-      if (!lost.aborted) process.stdout.write(text);
+      if (!file) process.stdout.write(text);
+      else
+        void file.then((other) => {
+          other.say(text);
+        });
     },
     close: async () => (file ? (await file).close() : close()),
   };
