@@ -48,11 +48,27 @@ describe("the screen in a terminal", () => {
     expect(await terminal.scrolled()).toBe(scrolled);
   });
 
+  it("takes the terminal's other buffer, and follows its size through a storm of changes", async () => {
+    expect(await terminal.alternate()).toBe(true);
+    for (const [columns, rows] of [
+      [80, 24],
+      [200, 60],
+      [61, 17],
+      [140, 12],
+      [90, 9],
+      [100, 30],
+    ] as const)
+      await terminal.resize(columns, rows);
+    const screen = await terminal.see((text) => isReady(text) && /q quit$/m.test(text));
+    expect(screen.split("\n").filter((line) => line.startsWith("devloop"))).toHaveLength(1);
+    expect(screen.split("\n").filter((line) => line.endsWith("q quit"))).toHaveLength(1);
+  });
+
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     const screen = await terminal.see((text) => text.includes("keep running"));
     expect(screen).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
-    expect(await terminal.state()).toEqual({ exitCode: 0, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
   });
 
   it("exits with 130 on ctrl-c, and leaves the terminal as well", async () => {
@@ -60,9 +76,32 @@ describe("the screen in a terminal", () => {
     await terminal.see(isReady);
     await terminal.press("C-c");
     await terminal.see((text) => text.includes("keep running"));
-    expect(await terminal.state()).toEqual({ exitCode: 130, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 130, ...sane });
+  });
+
+  it.each([
+    ["SIGTERM", "-TERM", 130],
+    ["SIGHUP", "-HUP", 130],
+    ["an error that nothing catches", "-USR2", 1],
+  ])("leaves the terminal as well on %s", async (_, signal, exitCode) => {
+    await project.write("crash.mjs", crashing);
+    await terminal.type("clear; NODE_OPTIONS='--import ./crash.mjs' node $CLI up\n");
+    await terminal.see(isReady);
+    expect(await terminal.alternate()).toBe(true);
+    process.kill(Number(await project.read("pid")), `SIG${signal.slice(1)}` as NodeJS.Signals);
+    await terminal.see((text) => text.includes("$ ") && !isReady(text));
+    expect(await terminal.state()).toEqual({ exitCode, ...sane });
   });
 });
+
+/** Tells who it is, and fails when it is asked to. */
+const crashing = `import { writeFileSync } from "node:fs";
+writeFileSync("pid", String(process.pid));
+process.on("SIGUSR2", () => { throw new Error("on purpose"); });
+`;
+
+/** How a shell expects its terminal. */
+const sane = { echo: true, lines: true, cursor: true, alternate: false };
 
 function isReady(screen: string): boolean {
   return ["web", "api"].every((name) => new RegExp(`${name} .*ready .*1/1`).test(screen));
@@ -77,7 +116,10 @@ interface Terminal extends AsyncDisposable {
   /** How many lines have left the screen at its top. */
   scrolled(): Promise<number>;
   /** How the last program has left it: its exit code, whether typing is echoed and comes by the line, and is to be seen. */
-  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean }>;
+  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean; alternate: boolean }>;
+  /** Whether a program has taken the other buffer. */
+  alternate(): Promise<boolean>;
+  resize(columns: number, rows: number): Promise<void>;
 }
 
 /** A shell in a terminal of 100 columns and 30 lines. */
@@ -100,6 +142,8 @@ async function openTerminal(cwd: string, env: Readonly<Record<string, string>>):
   const type = async (keys: string): Promise<void> => {
     await tmux("send-keys", "-l", keys);
   };
+  const alternate = async (): Promise<boolean> =>
+    (await tmux("display", "-p", "#{alternate_on}")).trim() === "1";
   const see: Terminal["see"] = async (matches) => {
     let screen = "";
     try {
@@ -116,6 +160,10 @@ async function openTerminal(cwd: string, env: Readonly<Record<string, string>>):
       await tmux("send-keys", key);
     },
     scrolled: async () => Number(await tmux("display", "-p", "#{history_size}")),
+    alternate,
+    resize: async (columns, rows) => {
+      await tmux("resize-window", "-x", String(columns), "-y", String(rows));
+    },
     async state() {
       await type("echo code=$? $(stty -a | tr -d '\\n')=end\n");
       const answer = (await see((text) => /code=\d+ [\s\S]*=end/.test(text))).replaceAll("\n", "");
@@ -123,6 +171,7 @@ async function openTerminal(cwd: string, env: Readonly<Record<string, string>>):
         exitCode: Number(/code=(\d+)/.exec(answer)?.[1]),
         echo: / echo[ ;]/.test(answer),
         lines: / icanon[ ;]/.test(answer),
+        alternate: await alternate(),
         cursor: (await tmux("display", "-p", "#{cursor_flag}")).trim() === "1",
       };
     },
