@@ -86,6 +86,7 @@ async function run({
         output,
         cleanup: options.flag("cleanup"),
         showLogs: !options.flag("no-logs"),
+        notify: notifyMode(options.value("notify")),
         signal,
       });
     }
@@ -175,6 +176,10 @@ async function run({
     default:
       throw new Error(`command ${command.name} is in the catalog and not here`);
   }
+}
+
+function notifyMode(given: string | undefined): "none" | "bell" | "desktop" {
+  return given === "bell" || given === "desktop" ? given : "none";
 }
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {

@@ -56,6 +56,13 @@ export const commands: readonly CommandSpec[] = [
           "auto: the screen (ui) in a terminal, plain lines elsewhere; json: one event a line (docs/events.md)",
       },
       { name: "cleanup", about: "remove what was deployed when it ends" },
+      {
+        name: "notify",
+        value: "HOW",
+        choices: ["none", "bell", "desktop"],
+        about:
+          "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop",
+      },
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
     notes: ["ctrl-c ends devloop; what is deployed keeps running, unless --cleanup is given."],

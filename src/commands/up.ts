@@ -25,6 +25,8 @@ export interface UpOptions extends ProjectOptions {
   /** Remove what was deployed when it ends. */
   readonly cleanup: boolean;
   readonly showLogs: boolean;
+  /** How a failure makes itself heard. */
+  readonly notify: "none" | "bell" | "desktop";
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -127,6 +129,8 @@ async function openOutput(
     details: session.details,
     cwd: options.cwd,
     env: options.env,
+    signal,
+    notify: options.notify,
     quit: onQuit,
     // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
     interrupt: () => {

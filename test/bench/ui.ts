@@ -10,19 +10,8 @@ import { openTestTerminal } from "../ui/terminal.js";
 const seconds = 60;
 const linesPerSecond = 5000;
 
-export interface UiFigures {
-  readonly frames: number;
-  readonly dropped: number;
-  /** Of one core. */
-  readonly cpu: number;
-  /** Bytes, at the first and the last tenth. */
-  readonly memory: readonly [number, number];
-  /** From a key to its frame, in ms: median and p95. */
-  readonly key: readonly [number, number];
-}
-
 /** The screen of 300 workloads on 120×40 while they print 5,000 lines a second for a minute, and somebody presses a key now and then. */
-export async function benchUi(log: (line: string) => void): Promise<UiFigures> {
+export async function ui(): Promise<readonly string[]> {
   const directory = await mkdtemp(join(tmpdir(), "devloop-bench-ui-"));
   const logs = createLogStore(join(directory, "logs"));
   const names = Array.from({ length: 300 }, (_, n) => `service-${n}`);
@@ -32,8 +21,16 @@ export async function benchUi(log: (line: string) => void): Promise<UiFigures> {
   );
   const terminal = openTestTerminal(120, 40);
   const nothing = (): void => undefined;
-  const ui = startUi({
-    ...{ store, logs, quit: nothing, interrupt: nothing, holdOf: nothing, version: "bench", color: true },
+  const screen = startUi({
+    ...{
+      store,
+      logs,
+      quit: nothing,
+      interrupt: nothing,
+      holdOf: () => undefined,
+      version: "bench",
+      color: true,
+    },
     control: {
       ...{ trigger: nothing, restart: nothing, pause: nothing, resume: nothing },
       ...{ setSync: nothing, focus: nothing, stop: nothing },
@@ -53,7 +50,10 @@ export async function benchUi(log: (line: string) => void): Promise<UiFigures> {
     const due = Math.floor(((performance.now() - began) / 1000) * linesPerSecond) - sent;
     logs.append(
       Array.from({ length: due }, (_, n) =>
-        sampleLogLine(names[(sent + n) % 7] ?? "", `2026-01-02T03:04:05Z INFO GET /things/${sent + n} 200 in 12 ms, user 4711`),
+        sampleLogLine(
+          names[(sent + n) % 7] ?? "",
+          `2026-01-02T03:04:05Z INFO GET /things/${sent + n} 200 in 12 ms, user 4711`,
+        ),
       ),
     );
     sent += due;
@@ -67,26 +67,26 @@ export async function benchUi(log: (line: string) => void): Promise<UiFigures> {
   }
   const used = process.cpuUsage(cpu);
   const tenth = Math.max(1, Math.floor(memory.length / 10));
-  const mean = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, each) => sum + each, 0) / values.length;
   const sorted = [...keys].sort((a, b) => a - b);
-  const figures: UiFigures = {
-    frames: ui.frames() / seconds,
+  const figures = {
+    frames: screen.frames() / seconds,
     dropped: names.reduce((sum, name) => sum + logs.counts(sampleWorkload(name).id).dropped, 0),
     cpu: (used.user + used.system) / 1000 / (seconds * 1000),
-    memory: [mean(memory.slice(tenth, 2 * tenth)), mean(memory.slice(-tenth))],
-    key: [sorted[Math.floor(sorted.length / 2)] ?? 0, sorted[Math.floor(sorted.length * 0.95)] ?? 0],
+    memory: [mean(memory.slice(tenth, 2 * tenth)), mean(memory.slice(-tenth))] as const,
+    key: [sorted[Math.floor(sorted.length / 2)] ?? 0, sorted[Math.floor(sorted.length * 0.95)] ?? 0] as const,
   };
-  ui.unmount();
-  await ui.waitUntilExit();
+  screen.unmount();
+  await screen.waitUntilExit();
   await logs[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
-  log(
+  return [
     `screen, 300 workloads, ${sent} lines in ${seconds} s: ${figures.frames.toFixed(1)} frames a second, ${figures.dropped} lines dropped, ` +
       `${(figures.cpu * 100).toFixed(0)} % of a core with the terminal's model and the lines' making, ` +
       `${(figures.memory[0] / 1e6).toFixed(0)} MB at first and ${(figures.memory[1] / 1e6).toFixed(0)} MB at the end, ` +
       `key to screen ${figures.key[0].toFixed(0)} ms, p95 ${figures.key[1].toFixed(0)} ms`,
-  );
-  return figures;
+  ];
 
   /** Moves the mark to another row, until it stands there. */
   async function press(key: string): Promise<number> {
