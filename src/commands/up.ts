@@ -10,7 +10,6 @@ import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
-import { openScreen } from "./open-screen.js";
 import { terminalAsk } from "./ask.js";
 import { attachTo } from "./attach.js";
 import { openDaemonLog } from "./daemon-log.js";
@@ -40,6 +39,8 @@ export interface UpOptions extends ProjectOptions {
   readonly detached: boolean;
   /** Aborts when the terminal hangs up: a loop with a screen goes on without. */
   readonly hungUp: AbortSignal;
+  /** How a failure makes itself heard. */
+  readonly notify: "none" | "bell" | "desktop";
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -166,6 +167,8 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     details: session.details,
     cwd: options.cwd,
     env: options.env,
+    signal: screen.signal,
+    notify: options.notify,
     quit: () => {
       control.stop();
     },

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, type TestCluster } from "./clusters.js";
-import { page } from "./devloop.js";
+import { page, until } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 import { openTerminal, type Terminal } from "./tmux.js";
 
@@ -44,11 +44,27 @@ describe("the screen in a terminal", () => {
     expect(await terminal.scrolled()).toBe(scrolled);
   });
 
+  it("takes the terminal's other buffer, and follows its size through a storm of changes", async () => {
+    expect(await terminal.alternate()).toBe(true);
+    for (const [columns, rows] of [
+      [80, 24],
+      [200, 60],
+      [61, 17],
+      [140, 12],
+      [90, 9],
+      [100, 30],
+    ] as const)
+      await terminal.resize(columns, rows);
+    const screen = await terminal.see((text) => isReady(text) && /q quit$/m.test(text));
+    expect(screen.split("\n").filter((line) => line.startsWith("devloop"))).toHaveLength(1);
+    expect(screen.split("\n").filter((line) => line.endsWith("q quit"))).toHaveLength(1);
+  });
+
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     const screen = await terminal.see((text) => text.includes("keep running"));
     expect(screen).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
-    expect(await terminal.state()).toEqual({ exitCode: 0, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
   });
 
   it("exits with 130 on ctrl-c, and leaves the terminal as well", async () => {
@@ -56,9 +72,33 @@ describe("the screen in a terminal", () => {
     await terminal.see(isReady);
     await terminal.press("C-c");
     await terminal.see((text) => text.includes("keep running"));
-    expect(await terminal.state()).toEqual({ exitCode: 130, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 130, ...sane });
+  });
+
+  it.each([
+    ["SIGTERM", "-TERM", 130],
+    ["an error that nothing catches", "-USR2", 1],
+  ])("leaves the terminal as well on %s", async (_, signal, exitCode) => {
+    await project.write("crash.mjs", crashing);
+    await terminal.type("clear; NODE_OPTIONS='--import ./crash.mjs' node $CLI up\n");
+    await terminal.see(isReady);
+    expect(await terminal.alternate()).toBe(true);
+    process.kill(Number(await project.read("pid")), `SIG${signal.slice(1)}` as NodeJS.Signals);
+    await until(async () => !(await terminal.alternate()), "the shell's own screen", 30_000);
+    // What the end says comes before the shell's prompt.
+    await terminal.see((text) => /(keep running|on purpose)[^]*[$#]/.test(text));
+    expect(await terminal.state()).toEqual({ exitCode, ...sane });
   });
 });
+
+/** Tells who it is, and fails when it is asked to. */
+const crashing = `import { writeFileSync } from "node:fs";
+writeFileSync("pid", String(process.pid));
+process.on("SIGUSR2", () => { throw new Error("on purpose"); });
+`;
+
+/** How a shell expects its terminal. */
+const sane = { echo: true, lines: true, cursor: true, alternate: false };
 
 function isReady(screen: string): boolean {
   return ["web", "api"].every((name) => new RegExp(`${name} .*ready .*1/1`).test(screen));

@@ -15,7 +15,10 @@ export interface Terminal extends AsyncDisposable {
   /** How many lines have left the screen at its top. */
   scrolled(): Promise<number>;
   /** How the last program has left it: its exit code, whether typing is echoed and comes by the line, and is to be seen. */
-  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean }>;
+  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean; alternate: boolean }>;
+  /** Whether a program has taken the other buffer. */
+  alternate(): Promise<boolean>;
+  resize(columns: number, rows: number): Promise<void>;
 }
 
 /** A shell in a terminal of 100 columns and 30 lines; `$CLI` is the command. Disposing takes the terminal away. */
@@ -38,6 +41,8 @@ export async function openTerminal(cwd: string, env: Readonly<Record<string, str
   const type = async (keys: string): Promise<void> => {
     await tmux("send-keys", "-l", keys);
   };
+  const alternate = async (): Promise<boolean> =>
+    (await tmux("display", "-p", "#{alternate_on}")).trim() === "1";
   const see: Terminal["see"] = async (matches) => {
     let screen = "";
     try {
@@ -54,6 +59,10 @@ export async function openTerminal(cwd: string, env: Readonly<Record<string, str
       await tmux("send-keys", key);
     },
     scrolled: async () => Number(await tmux("display", "-p", "#{history_size}")),
+    alternate,
+    resize: async (columns, rows) => {
+      await tmux("resize-window", "-x", String(columns), "-y", String(rows));
+    },
     async state() {
       await type("echo code=$? $(stty -a | tr -d '\\n')=end\n");
       const answer = (await see((text) => /code=\d+ [\s\S]*=end/.test(text))).replaceAll("\n", "");
@@ -61,6 +70,7 @@ export async function openTerminal(cwd: string, env: Readonly<Record<string, str
         exitCode: Number(/code=(\d+)/.exec(answer)?.[1]),
         echo: / echo[ ;]/.test(answer),
         lines: / icanon[ ;]/.test(answer),
+        alternate: await alternate(),
         cursor: (await tmux("display", "-p", "#{cursor_flag}")).trim() === "1",
       };
     },
