@@ -208,13 +208,21 @@ async function run({
         waitInitContainers: flag("wait-init-containers"),
         probes: value("probes") === "full" ? "full" : "readiness",
         hostMounts: flag("host-mounts"),
+        networkPolicies: flag("network-policies"),
         signal,
       });
     }
     case "init": {
       const { initCommand } = await import("./commands/init.js");
       const { flag } = options;
-      return initCommand({ cwd, env, yes: flag("yes"), dryRun: flag("dry-run"), signal });
+      return initCommand({
+        cwd,
+        env,
+        yes: flag("yes"),
+        dryRun: flag("dry-run"),
+        generateManifests: flag("generate-manifests"),
+        signal,
+      });
     }
     case "explain": {
       const { explainCommand } = await import("./commands/explain.js");

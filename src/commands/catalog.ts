@@ -207,6 +207,10 @@ export const commands: readonly CommandSpec[] = [
     about: "write a devloop.yaml for the project in this directory, from its Dockerfiles and manifests",
     options: [
       { name: "yes", short: "y", about: "ask nothing: take the default of every question" },
+      {
+        name: "generate-manifests",
+        about: "where there are Dockerfiles and no manifests: make a plain kustomize base and overlay in k8s",
+      },
       { name: "dry-run", about: "only print what would be written" },
     ],
     notes: [
@@ -262,6 +266,10 @@ export const commands: readonly CommandSpec[] = [
       {
         name: "host-mounts",
         about: "mount the node's paths for binds outside the project, in the dev overlay",
+      },
+      {
+        name: "network-policies",
+        about: "part services as the compose file's networks do, by NetworkPolicies",
       },
     ],
     notes: [

@@ -3,20 +3,19 @@ import type { PublicState } from "../control/protocol.js";
 import type { RunningLoop } from "../control/find-loop.js";
 import type { PlaceSurvey } from "../cluster/disk/survey.js";
 import { surveyDisk } from "../cluster/disk/survey.js";
-import { type Deployed, readDeployed } from "../cluster/apply/deployed.js";
 import { glanceAtWorkloads } from "../cluster/observe/glance.js";
 import type { PodView } from "../cluster/observe/pod-view.js";
-import type { ResolvedCluster } from "../cluster/providers/resolve.js";
 import { KubeStatusError } from "../cluster/kube.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
-import type { AppliedWorkload, Project, WorkloadHealth } from "../engine/model.js";
+import type { AppliedWorkload, ClusterState, Project, WorkloadHealth } from "../engine/model.js";
+import type { Deployed, Target } from "../engine/target.js";
 import { DevloopError, errorText, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { tableLines } from "../lib/table.js";
+import { findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
 import { findRunning } from "./find-running.js";
 import { loopLines, watchStatus } from "./loop-status.js";
-import { diskPlaces, findCluster, imageNames, keptBuilds, placeLine } from "./disk.js";
-import { openEngine } from "./session/adapters.js";
+import { openEngine, type TargetAdapter } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -43,8 +42,8 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
   const onNote = (note: string): void => void notes.push(note);
   const engine = await answeringEngine(options, onNote);
   // Without the engine no cluster can be told to be local, which would be said in its place.
-  const cluster = engine && (await findCluster(project.cluster, { engine, env, onNote, signal }));
-  using _kube = cluster?.kube;
+  const where = engine && (await findTarget(project.cluster, { engine, env, onNote, signal }));
+  await using target = where?.target;
   const told = <T>(what: string, read: Promise<T>): Promise<T | undefined> => {
     return read.catch((error: unknown) => {
       signal.throwIfAborted();
@@ -54,17 +53,26 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     });
   };
   const [workloads, disk = []] = await Promise.all([
-    cluster ? told("what is deployed cannot be read", readWorkloads(cluster, project, signal)) : undefined,
-    engine ? told("the disk cannot be read", readDisk(engine, cluster, options, project, onNote)) : undefined,
+    target ? told("what is deployed cannot be read", readWorkloads(target, project, signal)) : undefined,
+    engine ? told("the disk cannot be read", readDisk(engine, where, options, project, onNote)) : undefined,
   ]);
-  const verify = options.verify && cluster && workloads;
+  const verify = options.verify && where && workloads;
   const synced = verify
     ? await told(
         "the containers cannot be compared",
-        verifySync(cluster, project, workloads.pods, { env, signal }),
+        verifySync(where, project, workloads.pods, { env, signal }),
       )
     : undefined;
-  const status: Status = { running, project, file: loaded.file, cluster, workloads, disk, synced, notes };
+  const status: Status = {
+    running,
+    project,
+    file: loaded.file,
+    cluster: target && { ...target.cluster, server: target.address },
+    workloads,
+    disk,
+    synced,
+    notes,
+  };
   if (json) process.stdout.write(`${JSON.stringify(jsonStatus(status), null, 2)}\n`);
   else {
     for (const note of notes) process.stderr.write(`${note}\n`);
@@ -79,7 +87,7 @@ interface Status {
   readonly running: { readonly loop: RunningLoop; readonly state: PublicState } | undefined;
   readonly project: Project;
   readonly file: string;
-  readonly cluster: ResolvedCluster | undefined;
+  readonly cluster: (ClusterState & { readonly server: string }) | undefined;
   /** Undefined where the cluster could not be asked. */
   readonly workloads: Workloads | undefined;
   readonly disk: readonly PlaceSurvey[];
@@ -123,13 +131,9 @@ async function answeringEngine(
   }
 }
 
-async function readWorkloads(
-  { kube }: ResolvedCluster,
-  { name }: Project,
-  signal: AbortSignal,
-): Promise<Workloads> {
-  const { workloads, missing } = await readDeployed(kube, name, { signal });
-  const { health, pods } = await glanceAtWorkloads(kube, workloads, { signal });
+async function readWorkloads(target: Target, { name }: Project, signal: AbortSignal): Promise<Workloads> {
+  const { workloads, missing } = await target.deployed(name, { signal });
+  const { health, pods } = await glanceAtWorkloads(target, workloads, { signal });
   return {
     missing,
     pods,
@@ -139,15 +143,15 @@ async function readWorkloads(
 
 async function readDisk(
   engine: ContainerEngine,
-  cluster: ResolvedCluster | undefined,
+  where: TargetAdapter | undefined,
   { env, signal }: StatusOptions,
   { images, keepImages }: Project,
   onNote: (note: string) => void,
 ): Promise<readonly PlaceSurvey[]> {
   const keep = keptBuilds(keepImages);
-  const names = imageNames(images, cluster?.registry);
+  const names = imageNames(images, where?.registry);
   const request = { names, keep, current: await newestBuilds(keep, env) };
-  const { places, notes } = await surveyDisk(diskPlaces(engine, cluster), request, { signal });
+  const { places, notes } = await surveyDisk(where?.disk ?? { engine }, request, { signal });
   notes.forEach(onNote);
   return places;
 }
@@ -158,7 +162,7 @@ function textStatus(
   cwd: string,
 ): string[] {
   const where = cluster
-    ? `${cluster.cluster.context} at ${cluster.kube.server}, namespace ${cluster.cluster.namespace}`
+    ? `${cluster.context} at ${cluster.server}, namespace ${cluster.namespace}`
     : "not known: see above";
   return [
     ...tableLines([
@@ -201,9 +205,9 @@ function jsonStatus({ running, project, file, cluster, workloads, disk, synced, 
     ...(cluster
       ? {
           cluster: {
-            context: cluster.cluster.context,
-            server: cluster.kube.server,
-            namespace: cluster.cluster.namespace,
+            context: cluster.context,
+            server: cluster.server,
+            namespace: cluster.namespace,
           },
         }
       : {}),

@@ -10,13 +10,13 @@ import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
+import { openScreen } from "./open-screen.js";
 import { terminalAsk } from "./ask.js";
 import { attachTo } from "./attach.js";
 import { openDaemonLog } from "./daemon-log.js";
 import { alreadyRuns, daemonLogPath } from "./detach.js";
 import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
-import { openScreen } from "./open-screen.js";
 import { keepLogs } from "./session/keep-logs.js";
 import { localControl } from "./session/loop-control.js";
 import {
@@ -65,7 +65,12 @@ export async function upCommand(options: UpOptions): Promise<number> {
     return await attachTo(served.loop, options);
   }
   await using _socket = served.socket;
-  const screen = await openOutput(session, options, { control, kept, root: loaded.project.root, signal });
+  const screen = await openOutput(session, options, {
+    control,
+    logs: kept,
+    root: loaded.project.root,
+    signal,
+  });
   try {
     await session.begin({ onNote: screen.note });
     await aborted(signal);
@@ -130,7 +135,7 @@ interface Screen {
 }
 interface ScreenOptions {
   readonly control: LoopControl;
-  readonly kept: LogSource;
+  readonly logs: LogSource;
   readonly root: string;
   readonly signal: AbortSignal;
 }
@@ -152,10 +157,10 @@ async function openOutput(session: Session, options: UpOptions, screen: ScreenOp
 
 /** The screen, for as long as its terminal is there; the loop's log file after that. */
 async function openUi(session: Session, options: UpOptions, screen: ScreenOptions): Promise<Screen> {
-  const { control } = screen;
+  const { control, logs } = screen;
   const ui = await openScreen({
     store: session.store,
-    logs: screen.kept,
+    logs,
     control,
     details: session.details,
     cwd: options.cwd,

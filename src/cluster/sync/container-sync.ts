@@ -69,7 +69,9 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     for (let tries = 1; ; tries += 1) {
       const agent = await channel.agent(context);
       try {
-        return await bringOver(agent, request, container, context);
+        const brought = await bringOver(agent, request, container, context);
+        if (brought) return brought;
+        tries = 0;
       } catch (error) {
         context.signal.throwIfAborted();
         if (error instanceof AgentError)
@@ -83,12 +85,13 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     }
   }
 
+  /** Undefined where a command was ended for a newer change: that is still to be brought. */
   async function bringOver(
     agent: Agent,
     request: SyncRequest,
     container: RunningContainer,
     context: SyncContext,
-  ): Promise<Brought> {
+  ): Promise<Brought | undefined> {
     const tally = { written: 0, removed: 0, bytes: 0 };
     let refused: string | undefined;
     for (let pass = 1; pass <= mostPasses && refused === undefined; pass += 1) {
@@ -121,6 +124,7 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     }
     if (refused !== undefined) return { kind: "refused", why: `${container.pod}: ${refused}` };
     const followed = await follow(agent, request, container, context);
+    if (!followed) return undefined;
     const { id, pod, container: name } = container;
     return { kind: "done", container: { id, pod, container: name, ...tally, ...followed } };
   }
@@ -173,13 +177,15 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     pending.set(rule, (pending.get(rule) ?? new Set()).add(name));
   }
 
-  /** Carries out what follows from the files that changed: commands first, each once, then the process. */
+  /** Carries out what follows from the files that changed: commands first, each once, then the process. Undefined as `bringOver`. */
   async function follow(
     agent: Agent,
     { image, tree }: SyncRequest,
     { pod }: RunningContainer,
     context: SyncContext,
-  ): Promise<{ readonly restarted: boolean; readonly commands: number }> {
+  ): Promise<{ readonly restarted: boolean; readonly commands: number } | undefined> {
+    const { revision } = tree();
+    const isOutdated = (): boolean => tree().revision !== revision;
     let commands = 0;
     let restart = false;
     for (const [rule, names] of [...pending]) {
@@ -187,7 +193,7 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
       if (action?.kind === "restart") restart = true;
       if (action?.kind !== "exec" || !whenMatches(action, [...names])) continue;
       // One that fails stays due: whatever changes next, what it was to make is still to be made.
-      await runCommand(agent, action, { image, pod, context });
+      if (!(await runCommand(agent, action, { image, pod, context, isOutdated }))) return undefined;
       pending.delete(rule);
       commands += 1;
     }

@@ -1,7 +1,6 @@
 import type { PullRule, RunningContainer, SyncedContainer, SyncOutput } from "../../engine/model.js";
+import type { PodAccess } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
-import type { Kube } from "../kube.js";
-import { openTlsAgent } from "../tls-agent.js";
 import { agentBinary } from "./agent-binaries.js";
 import type { ProcessState } from "./agent-types.js";
 import { openChannel } from "./container-channel.js";
@@ -55,9 +54,11 @@ export interface SyncerOptions {
   readonly onNote: (message: string) => void;
 }
 
-export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNote }: SyncerOptions): Syncer {
+export function openSyncer(
+  access: Pick<PodAccess, "openExec">,
+  { platform, onReconnect, onProcess, onNote }: SyncerOptions,
+): Syncer {
   const supported = agentBinary(platform) !== undefined;
-  const tls = openTlsAgent();
   const open = new Map<string, ContainerSync>();
   const closing = new Set<Promise<void>>();
 
@@ -79,8 +80,7 @@ export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNot
     const known = open.get(id);
     if (known) return known;
     const sync = openContainerSync((lost) =>
-      openChannel(kube, target, {
-        tls,
+      openChannel(access, target, {
         onReconnect: () => {
           lost();
           onReconnect(id);
@@ -151,7 +151,6 @@ export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNot
     async [Symbol.asyncDispose]() {
       setContainers([]);
       await Promise.all(closing);
-      tls[Symbol.dispose]();
     },
   };
 }
