@@ -182,7 +182,7 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: "events",
-    about: "what the running loop does from now on; with --json its state first, then every event",
+    about: "what the running loop does from now on; as JSON its state first, then every event",
     options: [...project, json],
   },
   {

@@ -1,24 +1,24 @@
-import type { Syncer } from "../../cluster/sync/sync.js";
 import type { RunningContainer, State } from "../../engine/model.js";
 import type { Store } from "../../engine/store.js";
 import type { Target } from "../../engine/target.js";
 import { toFailure } from "../../lib/errors.js";
+import type { Syncer } from "../../cluster/sync/sync.js";
 
-/** How long the agents in the containers may take to answer before a rollout does it instead, in ms. */
+/** How long the agents in the containers may take to answer before the target does it instead, in ms. */
 const agentsMs = 5_000;
 
-/** Restarts the workloads that somebody asks to: in place where the agent started all of their processes, else by a rollout. */
+/** Restarts the workloads that somebody asks to: in place where the agent started all of their processes, else as the target does. */
 export function followRestarts(
   store: Store,
   target: Pick<Target, "restart">,
-  { syncer, signal }: { readonly syncer: Syncer; readonly signal: AbortSignal },
+  { syncer, signal }: { readonly syncer: Pick<Syncer, "restart">; readonly signal: AbortSignal },
 ): Disposable {
   const restart = async (id: string): Promise<void> => {
     const state = store.getSnapshot();
     const workload = state.workloads[id];
     if (!workload) return;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(agentsMs)]);
-    // Agents that do not answer, or fail at it, leave the rollout, which needs none.
+    // Agents that do not answer, or fail at it, leave the target's way, which needs none.
     const inPlace = await syncer.restart(containersOf(state, id), { signal: limit }).catch(() => false);
     if (!inPlace) await target.restart(workload, { signal });
   };
