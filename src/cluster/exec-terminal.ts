@@ -1,4 +1,4 @@
-import type { ExecTarget } from "./sync/exec-stream.js";
+import type { ExecTarget } from "../engine/target.js";
 import type { Kube } from "./kube.js";
 import { openKubeSocket } from "./kube-socket.js";
 import { openTlsAgent } from "./tls-agent.js";

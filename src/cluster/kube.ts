@@ -5,30 +5,8 @@ import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { DevloopError, errorText } from "../lib/errors.js";
 
-/** Any Kubernetes object, as plain data. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: KubeMetadata;
-  readonly [field: string]: unknown;
-}
-export interface KubeMetadata {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-  readonly generation?: number;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly uid: string;
-  }[];
-  readonly [field: string]: unknown;
-}
+// Whoever talks to the API server finds its objects' type here.
+export type { KubeMetadata, KubeObject } from "../engine/kube-object.js";
 
 /** The API server answered with a Status: not found, conflict, invalid and so on. */
 export class KubeStatusError extends Error {

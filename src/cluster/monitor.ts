@@ -1,30 +1,11 @@
 import { addAbortListener } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerEngine } from "../engine/container-engine.js";
-import { DevloopError, errorText, toFailure, type Failure } from "../lib/errors.js";
+import type { Health, HealthOptions, HealthWatch } from "../engine/target.js";
+import { DevloopError, errorText, toFailure } from "../lib/errors.js";
 import { startDeadline } from "../lib/deadline.js";
 import { checkIdentity } from "./providers/identity.js";
 import { KubeStatusError, type Kube } from "./kube.js";
-
-export type Health = { readonly status: "up" } | { readonly status: "down"; readonly failure: Failure };
-
-export interface HealthOptions {
-  /** Time between probes while all is well, in ms. While it is not, the next follows after half a second. */
-  readonly intervalMs?: number;
-  /** How long an answer may take, in ms. */
-  readonly timeoutMs?: number;
-  /** Called with the first result, and then only when it turns. */
-  readonly onChange: (health: Health) => void;
-  readonly signal: AbortSignal;
-}
-
-/** A watch that runs until its signal aborts. */
-export interface HealthWatch {
-  /** Asks now instead of at the next turn: for a caller that has just failed to reach the service. */
-  readonly probe: () => void;
-  /** Settles after the signal's abort; never rejects. */
-  readonly ended: Promise<void>;
-}
 
 const downIntervalMs = 500;
 

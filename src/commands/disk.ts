@@ -1,44 +1,35 @@
 import type { Amount } from "../cluster/disk/image-store.js";
-import type { DiskPlaces, PlaceSurvey, SurveyRequest } from "../cluster/disk/survey.js";
+import type { PlaceSurvey, SurveyRequest } from "../cluster/disk/survey.js";
 import { inRegistry } from "../cluster/load/registry.js";
 import type { LocalRegistry } from "../cluster/providers/local-registry.js";
-import { resolveCluster, type ResolvedCluster } from "../cluster/providers/resolve.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
 import type { ClusterSpec, ImageSpec } from "../engine/model.js";
 import { DevloopError, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count } from "../lib/format.js";
-import type { Environment } from "./session/adapters.js";
+import { openTarget, type Environment, type TargetAdapter } from "./session/adapters.js";
 
 /**
  * The project's cluster as it is; one that is not there is not made. Undefined with a note where it is not found or does
  * not answer, so that a command can do the rest.
  */
-export async function findCluster(
+export async function findTarget(
   spec: ClusterSpec,
   options: {
-    readonly engine: ContainerEngine | undefined;
+    readonly engine: ContainerEngine;
     readonly env: Environment;
     readonly onNote: (message: string) => void;
     readonly signal: AbortSignal;
   },
-): Promise<ResolvedCluster | undefined> {
+): Promise<TargetAdapter | undefined> {
   try {
-    return await resolveCluster({ ...spec, create: false }, options);
+    return await openTarget({ ...spec, create: false }, options);
   } catch (error) {
     options.signal.throwIfAborted();
     if (!(error instanceof DevloopError) || error.code === "ENGINE_UNREACHABLE") throw error;
     options.onNote(describeFailure(toFailure(error)).join("\n"));
     return undefined;
   }
-}
-
-/** Where the images of a project are. */
-export function diskPlaces(
-  engine: ContainerEngine,
-  cluster: Pick<ResolvedCluster, "kube" | "nodes"> | undefined,
-): DiskPlaces {
-  return cluster ? { engine, cluster } : { engine };
 }
 
 /** All names that the project's images go by: their own, and those in the cluster's registry. */

@@ -20,6 +20,7 @@ import {
   checkInotify,
   checkNode,
   checkRenderer,
+  judgeEngineFailure,
   type Check,
 } from "./doctor-checks.js";
 
@@ -120,7 +121,7 @@ async function engineChecks(
       ],
     };
   } catch (error) {
-    return { checks: [failed("engine", error)] };
+    return { checks: [await judgeEngineFailure(error, { env, signal })] };
   }
 }
 
@@ -168,7 +169,11 @@ async function clusterCheck(
         : `, images go to ${registry}`;
     return { name: "cluster", status: "ok", message: `${context} at ${kube.server} (${platform})${images}` };
   } catch (error) {
-    return failed("cluster", error);
+    if (engine) return failed("cluster", error);
+    // Which of them are local, the engine tells: a fix without it would be a guess.
+    const message =
+      "not looked for: local clusters are known by their nodes, and no container engine answers";
+    return { name: "cluster", status: "fail", message };
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Writable } from "node:stream";
-import { removeProject } from "../cluster/apply/remove.js";
-import { openCluster, openEngine } from "./session/adapters.js";
+import { openEngine, openTarget } from "./session/adapters.js";
 import { loadProject, type LoadedProject, type ProjectOptions } from "./session/session.js";
 
 export interface DownOptions extends ProjectOptions {
@@ -29,18 +28,19 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
   };
   // A cluster that is not there is not made for this.
   const spec = { ...project.cluster, create: false };
-  const { kube } = await openCluster(spec, { engine: openEngine(env).engine, env, onNote, signal });
-  using _kube = kube;
+  const { target } = await openTarget(spec, { engine: openEngine(env).engine, env, onNote, signal });
+  await using _target = target;
   const request = {
     project: project.name,
     dryRun,
     includeNamespaces: options.namespaces,
     includeVolumes: options.volumes,
   };
-  const { removed, kept } = await removeProject(kube, request, { signal, onNote });
+  const { removed, kept } = await target.remove(request, { signal, onNote });
   const verb = dryRun ? "would remove" : "removed";
   for (const object of removed) out.write(`${verb} ${object}\n`);
   for (const object of kept) out.write(`kept ${object}\n`);
-  if (removed.length === 0) out.write(`nothing of ${project.name} is deployed in ${kube.context}\n`);
+  if (removed.length === 0)
+    out.write(`nothing of ${project.name} is deployed in ${target.cluster.context}\n`);
   return 0;
 }

@@ -6,7 +6,7 @@ import type { ClusterSpec } from "../engine/model.js";
 import { DevloopError } from "../lib/errors.js";
 import { age, bytes, count } from "../lib/format.js";
 import { tableLines } from "../lib/table.js";
-import { amount, diskPlaces, findCluster, imageNames, keptBuilds, placeLine } from "./disk.js";
+import { amount, findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
 import { openEngine } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -30,15 +30,15 @@ export async function gcCommand(options: GcOptions): Promise<number> {
   const { engine } = openEngine(env);
   await engine.ping({ signal });
   const notes: string[] = [];
-  const cluster = await findCluster(spec, { engine, env, onNote: (note) => notes.push(note), signal });
-  using _kube = cluster?.kube;
-  if (!cluster) notes.push("only the engine is looked at, since the cluster is not there to ask");
+  const where = await findTarget(spec, { engine, env, onNote: (note) => notes.push(note), signal });
+  await using _target = where?.target;
+  if (!where) notes.push("only the engine is looked at, since the cluster is not there to ask");
   const request = {
     keep: keptBuilds(keepImages),
     current: await newestBuilds(keptBuilds(keepImages), env),
-    ...(all ? {} : { names: imageNames(images, cluster?.registry) }),
+    ...(all ? {} : { names: imageNames(images, where?.registry) }),
   };
-  const survey = await surveyDisk(diskPlaces(engine, cluster), request, { signal });
+  const survey = await surveyDisk(where?.disk ?? { engine }, request, { signal });
   const removal = dryRun ? undefined : await survey.remove({ signal });
   const report: Report = { survey, removal, all, notes: [...notes, ...survey.notes] };
   if (json) process.stdout.write(`${JSON.stringify(jsonReport(report), null, 2)}\n`);

@@ -1,18 +1,21 @@
 import { relative } from "node:path";
+import type { PublicState } from "../control/protocol.js";
+import type { RunningLoop } from "../control/find-loop.js";
 import type { PlaceSurvey } from "../cluster/disk/survey.js";
 import { surveyDisk } from "../cluster/disk/survey.js";
-import { type Deployed, readDeployed } from "../cluster/apply/deployed.js";
 import { glanceAtWorkloads } from "../cluster/observe/glance.js";
 import type { PodView } from "../cluster/observe/pod-view.js";
-import type { ResolvedCluster } from "../cluster/providers/resolve.js";
 import { KubeStatusError } from "../cluster/kube.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
-import type { AppliedWorkload, Project, WorkloadHealth } from "../engine/model.js";
+import type { AppliedWorkload, ClusterState, Project, WorkloadHealth } from "../engine/model.js";
+import type { Deployed, Target } from "../engine/target.js";
 import { DevloopError, errorText, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { tableLines } from "../lib/table.js";
-import { diskPlaces, findCluster, imageNames, keptBuilds, placeLine } from "./disk.js";
-import { openEngine } from "./session/adapters.js";
+import { findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
+import { findRunning } from "./find-running.js";
+import { loopLines, watchStatus } from "./loop-status.js";
+import { openEngine, type TargetAdapter } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -21,22 +24,26 @@ export interface StatusOptions extends ProjectOptions {
   readonly json: boolean;
   /** Compares the files that are synced with every container. */
   readonly verify: boolean;
+  /** Goes on with what the running loop does. */
+  readonly watch: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * `devloop status`: what of the project is deployed and how it is, and what its images take on disk. Changes nothing, and
- * tells what it can where the engine or the cluster does not answer.
+ * `devloop status`: what the project's loop does where one runs, what is deployed and how it is, and what the images take on disk.
+ * Changes nothing, and tells what it can where the engine or the cluster does not answer.
  */
 export async function statusCommand(options: StatusOptions): Promise<number> {
   const { env, signal, json } = options;
+  if (options.watch) return watchStatus(await findRunning(options), options);
+  const running = await answeringLoop(options);
   const { project, loaded } = await loadProject(options, { check: false });
   const notes: string[] = [];
   const onNote = (note: string): void => void notes.push(note);
   const engine = await answeringEngine(options, onNote);
   // Without the engine no cluster can be told to be local, which would be said in its place.
-  const cluster = engine && (await findCluster(project.cluster, { engine, env, onNote, signal }));
-  using _kube = cluster?.kube;
+  const where = engine && (await findTarget(project.cluster, { engine, env, onNote, signal }));
+  await using target = where?.target;
   const told = <T>(what: string, read: Promise<T>): Promise<T | undefined> => {
     return read.catch((error: unknown) => {
       signal.throwIfAborted();
@@ -46,17 +53,26 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
     });
   };
   const [workloads, disk = []] = await Promise.all([
-    cluster ? told("what is deployed cannot be read", readWorkloads(cluster, project, signal)) : undefined,
-    engine ? told("the disk cannot be read", readDisk(engine, cluster, options, project, onNote)) : undefined,
+    target ? told("what is deployed cannot be read", readWorkloads(target, project, signal)) : undefined,
+    engine ? told("the disk cannot be read", readDisk(engine, where, options, project, onNote)) : undefined,
   ]);
-  const verify = options.verify && cluster && workloads;
+  const verify = options.verify && where && workloads;
   const synced = verify
     ? await told(
         "the containers cannot be compared",
-        verifySync(cluster, project, workloads.pods, { env, signal }),
+        verifySync(where, project, workloads.pods, { env, signal }),
       )
     : undefined;
-  const status: Status = { project, file: loaded.file, cluster, workloads, disk, synced, notes };
+  const status: Status = {
+    running,
+    project,
+    file: loaded.file,
+    cluster: target && { ...target.cluster, server: target.address },
+    workloads,
+    disk,
+    synced,
+    notes,
+  };
   if (json) process.stdout.write(`${JSON.stringify(jsonStatus(status), null, 2)}\n`);
   else {
     for (const note of notes) process.stderr.write(`${note}\n`);
@@ -67,9 +83,11 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
 }
 
 interface Status {
+  /** Undefined where none runs. */
+  readonly running: { readonly loop: RunningLoop; readonly state: PublicState } | undefined;
   readonly project: Project;
   readonly file: string;
-  readonly cluster: ResolvedCluster | undefined;
+  readonly cluster: (ClusterState & { readonly server: string }) | undefined;
   /** Undefined where the cluster could not be asked. */
   readonly workloads: Workloads | undefined;
   readonly disk: readonly PlaceSurvey[];
@@ -83,6 +101,18 @@ interface Workloads extends Pick<Deployed, "missing"> {
     readonly workload: AppliedWorkload;
     readonly health: WorkloadHealth | undefined;
   }[];
+}
+
+async function answeringLoop(options: StatusOptions): Promise<Status["running"]> {
+  try {
+    const loop = await findRunning(options);
+    const state = (await loop.client.get("/v1/state", {}, options)) as PublicState;
+    return { loop, state };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof DevloopError && error.code === "LOOP_NOT_RUNNING") return undefined;
+    throw error;
+  }
 }
 
 async function answeringEngine(
@@ -101,13 +131,9 @@ async function answeringEngine(
   }
 }
 
-async function readWorkloads(
-  { kube }: ResolvedCluster,
-  { name }: Project,
-  signal: AbortSignal,
-): Promise<Workloads> {
-  const { workloads, missing } = await readDeployed(kube, name, { signal });
-  const { health, pods } = await glanceAtWorkloads(kube, workloads, { signal });
+async function readWorkloads(target: Target, { name }: Project, signal: AbortSignal): Promise<Workloads> {
+  const { workloads, missing } = await target.deployed(name, { signal });
+  const { health, pods } = await glanceAtWorkloads(target, workloads, { signal });
   return {
     missing,
     pods,
@@ -117,27 +143,31 @@ async function readWorkloads(
 
 async function readDisk(
   engine: ContainerEngine,
-  cluster: ResolvedCluster | undefined,
+  where: TargetAdapter | undefined,
   { env, signal }: StatusOptions,
   { images, keepImages }: Project,
   onNote: (note: string) => void,
 ): Promise<readonly PlaceSurvey[]> {
   const keep = keptBuilds(keepImages);
-  const names = imageNames(images, cluster?.registry);
+  const names = imageNames(images, where?.registry);
   const request = { names, keep, current: await newestBuilds(keep, env) };
-  const { places, notes } = await surveyDisk(diskPlaces(engine, cluster), request, { signal });
+  const { places, notes } = await surveyDisk(where?.disk ?? { engine }, request, { signal });
   notes.forEach(onNote);
   return places;
 }
 
 /** The status for people. */
-function textStatus({ project, file, cluster, workloads, disk, synced }: Status, cwd: string): string[] {
+function textStatus(
+  { running, project, file, cluster, workloads, disk, synced }: Status,
+  cwd: string,
+): string[] {
   const where = cluster
-    ? `${cluster.cluster.context} at ${cluster.kube.server}, namespace ${cluster.cluster.namespace}`
+    ? `${cluster.context} at ${cluster.server}, namespace ${cluster.namespace}`
     : "not known: see above";
   return [
     ...tableLines([
       ["project", `${project.name}, ${relative(cwd, file)}`],
+      ...(running ? [] : [["loop", "none runs; devloop up starts one"]]),
       ["cluster", where],
       ...disk.map((place, index) => [index === 0 ? "disk" : "", placeLine(place)]),
       ...(workloads?.missing ?? []).map((title) => [
@@ -145,7 +175,12 @@ function textStatus({ project, file, cluster, workloads, disk, synced }: Status,
         `${title} was deployed and is not there any more`,
       ]),
     ]),
-    ...(workloads ? ["", ...workloadLines(workloads)] : []),
+    // The loop knows more of its workloads than a look at the cluster does.
+    ...(running
+      ? ["", ...loopLines(running.loop, running.state)]
+      : workloads
+        ? ["", ...workloadLines(workloads)]
+        : []),
     ...(synced ? ["", ...verdictLines(synced)] : []),
   ];
 }
@@ -163,15 +198,16 @@ function workloadLines({ found }: Workloads): string[] {
   ]);
 }
 
-function jsonStatus({ project, file, cluster, workloads, disk, synced, notes }: Status): object {
+function jsonStatus({ running, project, file, cluster, workloads, disk, synced, notes }: Status): object {
   return {
     project: { name: project.name, file },
+    ...(running ? { loop: running.state } : {}),
     ...(cluster
       ? {
           cluster: {
-            context: cluster.cluster.context,
-            server: cluster.kube.server,
-            namespace: cluster.cluster.namespace,
+            context: cluster.context,
+            server: cluster.server,
+            namespace: cluster.namespace,
           },
         }
       : {}),

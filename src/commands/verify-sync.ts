@@ -1,16 +1,14 @@
 import { imageName } from "../cluster/render/images.js";
 import type { PodView } from "../cluster/observe/pod-view.js";
-import type { ResolvedCluster } from "../cluster/providers/resolve.js";
 import { compareContainer } from "../cluster/sync/compare.js";
-import type { ExecTarget } from "../cluster/sync/exec-stream.js";
-import { openTlsAgent } from "../cluster/tls-agent.js";
 import type { Project } from "../engine/model.js";
+import type { ExecTarget } from "../engine/target.js";
 import { eachConcurrently } from "../lib/each-concurrently.js";
 import { errorText } from "../lib/errors.js";
 import { count } from "../lib/format.js";
 import { tableLines } from "../lib/table.js";
 import { imageNames } from "./disk.js";
-import type { Environment } from "./session/adapters.js";
+import type { Environment, TargetAdapter } from "./session/adapters.js";
 import { localRef } from "./session/run-task.js";
 import { scanSources } from "./session/sources.js";
 import { openSyncTrees } from "./session/sync-trees.js";
@@ -32,7 +30,7 @@ const atOnce = 8;
 
 /** Compares every running container of the images that are synced with the files here, by their hashes. Changes nothing. */
 export async function verifySync(
-  { kube, registry }: ResolvedCluster,
+  { target: access, registry }: TargetAdapter,
   project: Project,
   pods: readonly PodView[],
   { env, signal }: { readonly env: Environment; readonly signal: AbortSignal },
@@ -49,7 +47,6 @@ export async function verifySync(
     const names = new Set(imageNames([image], registry).map(imageName));
     return image.sync ? runningOf(pods, names).map((found) => ({ image: image.name, ...found })) : [];
   });
-  using tls = openTlsAgent();
   return await eachConcurrently(containers, atOnce, async ({ image, ref, target }) => {
     const { pod, container } = target;
     const who = { image, pod, container };
@@ -57,7 +54,7 @@ export async function verifySync(
     if (!tree) return { ...who, state: "unknown", why: "its files here were not read" };
     try {
       const former = await trees.seen(localRef(image, ref));
-      const paths = await compareContainer(kube, target, { tree, former }, { tls, signal });
+      const paths = await compareContainer(access, target, { tree, former }, { signal });
       return paths.length === 0
         ? { ...who, state: "same", files: tree.files.size }
         : { ...who, state: "different", paths };

@@ -23,20 +23,17 @@ export function clientStream(
   let queue: string[] = [];
   let waiting = 0;
   let missed = 0;
-  /** The sink has said that it takes no more for now. */
-  let full = false;
 
   const send = (line: string): void => {
-    full = !sink.write(`${line}\n`);
+    sink.write(`${line}\n`);
   };
   sink.on("drain", () => {
-    full = false;
     if (missed > 0) {
       const count = missed;
       missed = 0;
       send(catchUp(count));
     }
-    while (!full) {
+    while (!sink.writableNeedDrain) {
       const line = queue.shift();
       if (line === undefined) break;
       waiting -= line.length;
@@ -51,7 +48,7 @@ export function clientStream(
         missed += 1;
         return;
       }
-      if (!full) {
+      if (!sink.writableNeedDrain) {
         send(line);
         return;
       }

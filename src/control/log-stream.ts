@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
-import type { KeptLine, LogFilter, LogView, LogSource } from "../engine/log-source.js";
+import type { KeptLine, LogView } from "../engine/log-source.js";
 import { writeChunk } from "../lib/write-chunk.js";
 import type { LogAnswer } from "./protocol.js";
 
@@ -8,7 +8,6 @@ import type { LogAnswer } from "./protocol.js";
 const batch = 500;
 
 export interface LogStreamOptions {
-  readonly filter: LogFilter;
   /** The newest so many of those that are there; all when it is left out. */
   readonly tail?: number;
   /** Goes on with those that come. */
@@ -17,15 +16,14 @@ export interface LogStreamOptions {
 }
 
 /**
- * Writes the lines that a filter lets through, as JSON lines, at the pace of whoever reads them: they are taken from the store when
+ * Writes the lines of a view, as JSON lines, at the pace of whoever reads them: they are taken from the store when
  * there is room, so that a slow reader costs nothing but its own place. Lines that the store drops before they are read are counted.
  */
 export async function writeLogs(
   sink: Writable,
-  logs: LogSource,
-  { filter, tail, follow, signal }: LogStreamOptions,
+  view: LogView,
+  { tail, follow, signal }: LogStreamOptions,
 ): Promise<void> {
-  await using view = logs.view(filter);
   await read(view, signal);
   let next = tail === undefined ? view.first : Math.max(view.first, view.end - tail);
   for (;;) {

@@ -14,7 +14,8 @@ export interface ViewLine {
 
 /** Views of the kept lines that other processes have open: each lives as long as the answer that opened it. */
 export interface LogViews extends AsyncDisposable {
-  readonly open: (sink: Writable, filter: LogFilter) => void;
+  /** Opens a view, then the answer that tells how far it is. Throws USAGE for a filter that is none. */
+  readonly open: (filter: LogFilter, answer: () => Writable) => void;
   readonly lines: (query: URLSearchParams, signal: AbortSignal) => Promise<readonly ViewedLine[]>;
   readonly find: (query: URLSearchParams, signal: AbortSignal) => Promise<{ readonly index: number | null }>;
 }
@@ -29,9 +30,10 @@ export function createLogViews(logs: LogSource): LogViews {
   }
 
   return {
-    open(sink, filter) {
+    open(filter, answer) {
       const id = randomUUID();
       const view = logs.view(filter);
+      const sink = answer();
       views.set(id, view);
       let due = false;
       const tell = (): void => {

@@ -1,4 +1,4 @@
-import type { State, TaskId, WorkloadId } from "../engine/model.js";
+import type { State } from "../engine/model.js";
 import { taskId } from "../engine/tasks.js";
 import { DevloopError } from "../lib/errors.js";
 import { nearest } from "../lib/nearest.js";
@@ -12,7 +12,7 @@ export interface NamedResource {
   /** Its key in the state. */
   readonly subject: string;
   /** Whose lines are its log: a workload's containers, an image's build. */
-  readonly logs: readonly (WorkloadId | TaskId)[];
+  readonly logs: readonly string[];
 }
 
 /**

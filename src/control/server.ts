@@ -90,8 +90,10 @@ export function controlServer(
           return;
         case "/v1/log-view":
           checkVersion(request);
-          openStream(response);
-          views.open(response, filterOf(url.searchParams));
+          views.open(filterOf(url.searchParams), () => {
+            openStream(response);
+            return response;
+          });
           return;
         case "/v1/log-view/lines":
           sendJson(response, await views.lines(url.searchParams, over));
@@ -168,15 +170,16 @@ export function controlServer(
       (name) => resolveResource(state, name, ["workload", "image", "deploy"]).logs,
     );
     const tail = query.get("tail");
-    const follow = query.get("follow") === "1";
+    const wanted = {
+      ...(tail === null ? {} : { tail: wholeNumber(tail, "tail") }),
+      follow: query.get("follow") === "1",
+      signal: over,
+    };
+    await using view = loop.logs.view({ ...filter, ...(resources ? { resources } : {}) });
+    // What is wrong with the question is told before.
     openStream(response);
     try {
-      await writeLogs(response, loop.logs, {
-        filter: { ...filter, ...(resources ? { resources } : {}) },
-        ...(tail === null ? {} : { tail: wholeNumber(tail, "tail") }),
-        follow,
-        signal: over,
-      });
+      await writeLogs(response, view, wanted);
     } catch (error) {
       if (!over.aborted) throw error;
     }

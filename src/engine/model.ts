@@ -150,6 +150,8 @@ export interface Project {
   readonly forwards: readonly ForwardSpec[];
   /** What a workload waits for before it is applied, by the names of both. */
   readonly order: Readonly<Record<string, Readonly<Record<string, Milestone>>>>;
+  /** Workloads by name, and the ones whose new pods make new pods of them: all stand in `order`. */
+  readonly restarts: Readonly<Record<string, readonly string[]>>;
   readonly maxBuilds: number;
   /** How many builds of each image stay in the engine and the nodes; 0 keeps all. */
   readonly keepImages: number;
@@ -197,6 +199,8 @@ export type TaskInput =
       readonly agents: Readonly<Record<string, AgentNeed>>;
       /** Workloads whose turn has not come, by name, with what each waits for: "db is ready". */
       readonly later: Readonly<Record<string, string>>;
+      /** Workloads by name, and the ones whose new pods make new pods of them. */
+      readonly restarts: Project["restarts"];
     }
   | {
       readonly kind: "sync";

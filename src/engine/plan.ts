@@ -273,18 +273,29 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
   if (lost) return lost;
   const missing = output.images.filter((image) => !(image in refs));
   const agents = agentNeeds(state, output.images);
+  const { restarts } = state.project;
   const basis = joinKey([
     output.hash,
     deploy.triggers,
     ...Object.entries(refs).flat(),
     ...Object.entries(agents).flat(),
+    ...Object.entries(restarts).flat(2),
   ]);
   const later = laterWorkloads(state, id, basis);
   const key = laterKey(basis, later);
   return {
     kind: "run",
     key,
-    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing, agents, later },
+    input: {
+      kind: "deploy",
+      deploy: deploy.spec,
+      render: output.hash,
+      refs,
+      missing,
+      agents,
+      later,
+      restarts,
+    },
   };
 }
 

@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
+import type { LoadImage } from "../../src/engine/target.js";
 import { containerdName, parseListing } from "../../src/cluster/load/containerd.js";
 import type { LayerMemory } from "../../src/cluster/load/known-layers.js";
 import type { PushedLayer } from "../../src/cluster/load/layer-reader.js";
-import type { LoadImage } from "../../src/cluster/load/loader.js";
 import { nodeLoader } from "../../src/cluster/load/nodes.js";
 import { findLocalClusters, type LocalCluster } from "../../src/cluster/providers/nodes.js";
 import { connectEngine } from "../../src/docker/connect.js";

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ExecTarget } from "../../src/cluster/sync/exec-stream.js";
+import type { ExecTarget } from "../../src/engine/target.js";
 import type { TestCluster } from "../e2e/clusters.js";
 import { containerOf, differences, treeHere, treeIn } from "../e2e/containers.js";
 import { start, type EventOf, type Running } from "../e2e/devloop.js";
@@ -15,7 +15,7 @@ import { servedAt } from "./served.js";
 import { type Language, ownStart, syncApps, textFile } from "./sync-apps.js";
 import { openExecs, type Execs } from "./tar-exec.js";
 
-const saves = 30;
+const saves = 100;
 const restarts = 10;
 const rounds = 5;
 const files = 2_000;

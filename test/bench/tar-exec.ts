@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
 import { pack } from "tar-stream";
+import type { ExecTarget } from "../../src/engine/target.js";
 import { openKube, type Kube } from "../../src/cluster/kube.js";
-import { openExec, type ExecTarget } from "../../src/cluster/sync/exec-stream.js";
+import { openExec } from "../../src/cluster/sync/exec-stream.js";
 import { openTlsAgent } from "../../src/cluster/tls-agent.js";
 import type { TestCluster } from "../e2e/clusters.js";
 

@@ -2,8 +2,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Health } from "../../src/engine/target.js";
 import { openKube } from "../../src/cluster/kube.js";
-import { watchClusterHealth, watchEngineHealth, type Health } from "../../src/cluster/monitor.js";
+import { watchClusterHealth, watchEngineHealth } from "../../src/cluster/monitor.js";
 import { DevloopError } from "../../src/lib/errors.js";
 import { fakeEngine } from "./load/fake-nodes.js";
 

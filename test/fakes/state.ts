@@ -26,6 +26,7 @@ export const sampleProject: Project = {
   forwards: [forwardSpec("monitor-agent", 8888), forwardSpec("monitor-test", 3000)],
   maxBuilds: 2,
   order: {},
+  restarts: {},
   keepImages: 3,
 };
 

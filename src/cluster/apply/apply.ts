@@ -1,9 +1,9 @@
-import type { AppliedWorkload, DeployId, DeployOutput } from "../../engine/model.js";
+import type { AppliedWorkload, DeployOutput } from "../../engine/model.js";
+import type { ApplyRequest } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { eachConcurrently } from "../../lib/each-concurrently.js";
 import { pause } from "../../lib/pause.js";
 import type { Kube, KubeObject } from "../kube.js";
-import type { HeldObject } from "../render/held-back.js";
 import { maxRequests, openContext, projectLabel, type ApplyContext, type ContextOptions } from "./context.js";
 import { goneTimeoutMs, readLive } from "./gone.js";
 import { leftBehind, readInventory, writeDeploy, type Inventory, type InventoryEntry } from "./inventory.js";
@@ -20,20 +20,6 @@ import { isCrd } from "./resource-types.js";
 import { sendItem, type Sent } from "./send.js";
 import { splitDropped } from "./succession.js";
 import { appliedWorkload } from "./workloads.js";
-
-export interface ApplyRequest {
-  readonly project: string;
-  readonly deploy: DeployId;
-  /** For objects that name none; the inventory is kept there. */
-  readonly namespace: string;
-  /** Rendered, with images replaced. */
-  readonly objects: readonly KubeObject[];
-  /** The project's images, by which workloads are told apart. */
-  readonly imageNames: readonly string[];
-  /** Held back: not applied, and not pruned either. */
-  readonly waiting: readonly KubeObject[];
-  readonly later: readonly HeldObject[];
-}
 
 /**
  * Makes the cluster's objects those of a deploy: sends what changed, step by step, and deletes what the deploy made

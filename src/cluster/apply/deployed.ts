@@ -1,4 +1,4 @@
-import type { AppliedWorkload } from "../../engine/model.js";
+import type { Deployed } from "../../engine/target.js";
 import { eachConcurrently } from "../../lib/each-concurrently.js";
 import type { Kube } from "../kube.js";
 import { maxRequests, openContext } from "./context.js";
@@ -6,14 +6,6 @@ import { findInventories, leftBehind, superseded, type InventoryEntry } from "./
 import { objectKey, titleOf } from "./prepare.js";
 import { ownObject } from "./prune.js";
 import { appliedWorkload } from "./workloads.js";
-
-/** What a project has in a cluster, by its inventories. */
-export interface Deployed {
-  /** By id, in order. Which of the project's images they run is not looked up. */
-  readonly workloads: readonly AppliedWorkload[];
-  /** `Kind/name` of what was deployed and is not there any more. */
-  readonly missing: readonly string[];
-}
 
 /** Reads what a project has deployed, in all namespaces. Throws CLUSTER_UNREACHABLE. */
 export async function readDeployed(

@@ -1,3 +1,4 @@
+import type { RemoveRequest } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { eachConcurrently } from "../../lib/each-concurrently.js";
 import type { Kube } from "../kube.js";
@@ -16,12 +17,8 @@ import { ownObject } from "./prune.js";
 import { withRetries } from "./retry.js";
 import { runsPods } from "./workloads.js";
 
-export interface RemoveRequest {
-  readonly project: string;
-  /** Only say what would be removed. */
-  readonly dryRun: boolean;
-  readonly includeNamespaces?: boolean;
-  readonly includeVolumes?: boolean;
+/** What to remove, and where. */
+interface Removal extends RemoveRequest {
   /** Only the inventory in this namespace; all of the project's otherwise. */
   readonly namespace?: string;
 }
@@ -33,7 +30,7 @@ export interface RemoveRequest {
  */
 export async function removeProject(
   kube: Kube,
-  request: RemoveRequest,
+  request: Removal,
   options: ContextOptions,
 ): Promise<{ removed: string[]; kept: string[] }> {
   const context = openContext(kube, options);
@@ -66,11 +63,7 @@ export async function removeProject(
 
 type Outcome = "removed" | "kept" | "gone" | { readonly failure: string };
 
-async function removeEntry(
-  context: ApplyContext,
-  request: RemoveRequest,
-  entry: InventoryEntry,
-): Promise<Outcome> {
+async function removeEntry(context: ApplyContext, request: Removal, entry: InventoryEntry): Promise<Outcome> {
   try {
     const own = await ownObject(context, request.project, entry);
     if (!own) return "gone";

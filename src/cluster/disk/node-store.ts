@@ -13,7 +13,7 @@ import {
 
 /** Removes names, then prints those that are there, and after a separator what went wrong. */
 const removeNames = `
-words=$(client images rm "$@" 2>&1 >/dev/null)
+words=$(client images rm --sync "$@" 2>&1 >/dev/null)
 client images ls -q && printf '\\036%s' "$words"
 `;
 
@@ -41,6 +41,7 @@ export async function readNodeStore(
       signal.throwIfAborted();
       // An abort would let go of the program, which goes on: whoever aborts is told once it has ended.
       const { signal: toTheEnd } = new AbortController();
+      // --sync: containerd collects what nobody names any more at once, not after its next hundred changes.
       const answer = await runInNode(engine, node, removeNames, { args: names, signal: toTheEnd });
       const [list = "", words = ""] = answer.split("\x1e");
       const left = new Set(list.split("\n").map((line) => line.trim()));

@@ -1,9 +1,7 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Kube } from "../kube.js";
+import type { PodAccess, Tunnel } from "../../engine/target.js";
 import type { PodTarget } from "../observe/pod-view.js";
-import type { TlsAgent } from "../tls-agent.js";
-import { openTunnel, type Tunnel } from "./tunnel.js";
 
 export interface ConnectionOptions {
   /** Ready pods, best first. */
@@ -11,8 +9,6 @@ export interface ConnectionOptions {
   readonly podsChanged: (listener: () => void) => () => void;
   /** The port in that pod. */
   readonly port: (pod: PodTarget) => number;
-  /** Shared by all connections of a forward. */
-  readonly tls: TlsAgent;
   readonly signal: AbortSignal;
   readonly now?: () => number;
 }
@@ -34,7 +30,11 @@ const lingerMs = 2000;
  * Carries one client's connection to a pod that is ready, and to another one as long as no byte has come back. Resolves
  * when the socket is closed, with everything it used released. Never throws.
  */
-export async function carryConnection(kube: Kube, socket: Socket, options: ConnectionOptions): Promise<void> {
+export async function carryConnection(
+  access: Pick<PodAccess, "openTunnel">,
+  socket: Socket,
+  options: ConnectionOptions,
+): Promise<void> {
   const stop = new AbortController();
   const close = (): void => {
     stop.abort();
@@ -52,7 +52,7 @@ export async function carryConnection(kube: Kube, socket: Socket, options: Conne
   socket.on("error", close);
   socket.setNoDelay(true);
   try {
-    await carry(kube, socket, { ...options, signal: stop.signal });
+    await carry(access, socket, { ...options, signal: stop.signal });
   } catch {
     // The client left, or no pod took it in time: a closed connection is what it can be told.
   }
@@ -74,7 +74,11 @@ async function letGo(socket: Socket, closed: Promise<void>): Promise<void> {
   await closed;
 }
 
-async function carry(kube: Kube, socket: Socket, options: ConnectionOptions): Promise<void> {
+async function carry(
+  access: Pick<PodAccess, "openTunnel">,
+  socket: Socket,
+  options: ConnectionOptions,
+): Promise<void> {
   const { signal, pods, now = Date.now } = options;
   const client = readClient(socket);
   const failed = new Set<string>();
@@ -85,7 +89,7 @@ async function carry(kube: Kube, socket: Socket, options: ConnectionOptions): Pr
     const pod = await choosePod(options, { failed, waitMs, ms: deadline - now() });
     // All had failed once, and it has been waited.
     if (trouble && failed.size === 0) waitMs = Math.min(2 * waitMs, mostWaitMs);
-    const outcome = await attempt(kube, socket, client, pod, options);
+    const outcome = await attempt(access, socket, client, pod, options);
     if (outcome.answered || client.tooMuch) {
       if (outcome.error) socket.destroy();
       else socket.end();
@@ -190,11 +194,11 @@ interface Outcome {
 
 /** One tunnel to one pod, from its opening to its end. */
 async function attempt(
-  kube: Kube,
+  access: Pick<PodAccess, "openTunnel">,
   socket: Socket,
   client: Client,
   pod: PodTarget,
-  { port, tls, signal }: ConnectionOptions,
+  { port, signal }: ConnectionOptions,
 ): Promise<Outcome> {
   let answered = false;
   let finish: (error: Error | undefined) => void = () => undefined;
@@ -206,9 +210,8 @@ async function attempt(
   };
   let tunnel: Tunnel | undefined;
   try {
-    tunnel = await openTunnel(kube, pod, port(pod), {
+    tunnel = await access.openTunnel(pod, port(pod), {
       signal,
-      tls,
       onData: (data) => {
         answered = true;
         client.sent = undefined;

@@ -4,10 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ForwardSpec, ForwardStatus } from "../../engine/model.js";
 import { DevloopError, errorText, type Failure, toFailure } from "../../lib/errors.js";
 import { throttle } from "../../lib/throttle.js";
-import type { Kube } from "../kube.js";
+import type { PodAccess } from "../../engine/target.js";
 import type { PodTarget } from "../observe/pod-view.js";
 import { carryConnection } from "./connection.js";
-import { openTlsAgent } from "../tls-agent.js";
 import { portOwner } from "./port-owner.js";
 
 export interface ForwardOptions {
@@ -32,7 +31,11 @@ const tellMs = 100;
  * Keeps a local port bound until it is disposed or the signal aborts, and carries each connection to a pod that is
  * ready at that moment: a rollout behind it goes unnoticed.
  */
-export function startForward(kube: Kube, spec: ForwardSpec, options: ForwardOptions): AsyncDisposable {
+export function startForward(
+  access: Pick<PodAccess, "openTunnel">,
+  spec: ForwardSpec,
+  options: ForwardOptions,
+): AsyncDisposable {
   const stop = new AbortController();
   const outer = addAbortListener(options.signal, () => {
     stop.abort();
@@ -40,7 +43,6 @@ export function startForward(kube: Kube, spec: ForwardSpec, options: ForwardOpti
   const { signal } = stop;
   // Every connection listens to it.
   setMaxListeners(0, signal);
-  const tls = openTlsAgent();
   const running = new Set<Promise<void>>();
   let bound: ForwardStatus = { status: "starting" };
   let told = "";
@@ -56,11 +58,10 @@ export function startForward(kube: Kube, spec: ForwardSpec, options: ForwardOpti
   }, tellMs);
 
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket: Socket) => {
-    const connection = carryConnection(kube, socket, {
+    const connection = carryConnection(access, socket, {
       pods: options.pods,
       podsChanged: options.podsChanged,
       port: (pod) => options.resolvePort(pod, spec),
-      tls,
       signal,
     });
     running.add(connection);
@@ -104,7 +105,6 @@ export function startForward(kube: Kube, spec: ForwardSpec, options: ForwardOpti
       // A listener that came up during the abort is closed here.
       server.close();
       await Promise.all(running);
-      tls[Symbol.dispose]();
     },
   };
 }

@@ -1,25 +1,7 @@
+import type { PodName, Tunnel, TunnelOptions } from "../../engine/target.js";
 import type { Kube } from "../kube.js";
 import { openKubeSocket } from "../kube-socket.js";
-import type { PodTarget } from "../observe/pod-view.js";
 import type { TlsAgent } from "../tls-agent.js";
-
-/** One TCP connection to a port of a pod, through the API server. */
-export interface Tunnel {
-  /** Returns false when the sender should wait for `onDrain`. */
-  write(data: Buffer): boolean;
-  pause(): void;
-  resume(): void;
-  close(): void;
-}
-export interface TunnelOptions {
-  readonly onData: (data: Buffer) => void;
-  readonly onDrain: () => void;
-  /** Told once, whatever ended it. `error`: why the pod's side failed; left out when it closed in order. */
-  readonly onClose: (error: Error | undefined) => void;
-  /** Shared by all tunnels of a forward. */
-  readonly tls: TlsAgent;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Opens a websocket with Kubernetes' port-forward framing: channel 0 has the data, 1 the errors, and each begins with the
@@ -28,9 +10,9 @@ export interface TunnelOptions {
  */
 export async function openTunnel(
   kube: Kube,
-  pod: PodTarget,
+  pod: PodName,
   port: number,
-  options: TunnelOptions,
+  options: TunnelOptions & { readonly tls: TlsAgent },
 ): Promise<Tunnel> {
   const { signal, tls, onData, onDrain, onClose } = options;
   let podError = "";

@@ -1,4 +1,5 @@
 import { PassThrough, type Readable } from "node:stream";
+import type { LoadImage, WorkOptions } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { architecture } from "../../lib/architecture.js";
 import { startDeadline } from "../../lib/deadline.js";
@@ -8,7 +9,6 @@ import { tee } from "../../lib/tee.js";
 import { throttle } from "../../lib/throttle.js";
 import { importArchive, type Listing } from "./containerd.js";
 import { nodeFailure } from "./failure.js";
-import type { LoadImage, LoadOptions } from "./loader.js";
 import type { NodeRef } from "../providers/nodes.js";
 
 /** How long an import may show no progress before it is given up, in ms. Unpacking shows none. */
@@ -38,7 +38,7 @@ export async function sendArchive(
   engine: ContainerEngine,
   nodes: readonly NodeRef[],
   image: LoadImage,
-  { onProgress, signal }: LoadOptions,
+  { onProgress, signal }: WorkOptions,
   part?: Part,
 ): Promise<Sent> {
   const [info, { platform }] = await Promise.all([

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
+import type { LoadImage } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { startDeadline } from "../../lib/deadline.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import type { NodeRef } from "../providers/nodes.js";
-import type { LoadImage } from "./loader.js";
 
 /** What containerd lists in a node: image names, and the digest that each leads to. */
 export type Listing = ReadonlyMap<string, string>;

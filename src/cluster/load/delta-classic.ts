@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
+import type { LoadImage } from "../../engine/target.js";
 import type { ContainerEngine, EngineImage } from "../../engine/container-engine.js";
 import { startDeadline } from "../../lib/deadline.js";
 import { bytes as inUnits, count } from "../../lib/format.js";
@@ -10,7 +11,6 @@ import { type EnginePush, type PushPath, PushRefusedError } from "./engine-push.
 import { imageLayout } from "./image-layout.js";
 import { knownLayers, type LayerMemory } from "./known-layers.js";
 import { LayerReader } from "./layer-reader.js";
-import type { LoadImage } from "./loader.js";
 
 /** The most that new layers may be, in bytes; they are held in memory. */
 const mostBytes = 256_000_000;

@@ -1,8 +1,8 @@
+import type { LoadImage } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { startDeadline, type Deadline } from "../../lib/deadline.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
-import type { LoadImage } from "./loader.js";
 import { openPushEndpoint, type PushEndpoint, type PushTarget } from "./push-endpoint.js";
 
 const untagTimeoutMs = 10_000;

@@ -1,6 +1,6 @@
+import type { LoadImage } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
-import type { LoadImage } from "./loader.js";
 import { findLocalClusters } from "../providers/nodes.js";
 
 /** What one node failed with. */

@@ -1,3 +1,4 @@
+import type { LoadImage, WorkOptions } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import type { LoadOutput } from "../../engine/model.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
@@ -6,7 +7,7 @@ import { sendArchive } from "./archive.js";
 import { nodeFailure } from "./failure.js";
 import { deltaSender } from "./delta.js";
 import type { LayerMemory } from "./known-layers.js";
-import type { ImageLoader, LoadImage, LoadOptions } from "./loader.js";
+import type { ImageLoader } from "./loader.js";
 import type { NodeRef } from "../providers/nodes.js";
 
 /**
@@ -24,7 +25,7 @@ export function nodeLoader(
   const sendAll = async (
     lacking: readonly NodeRef[],
     image: LoadImage,
-    options: LoadOptions,
+    options: WorkOptions,
   ): Promise<number> => {
     const { bytes, listings } = await sendArchive(engine, lacking, image, options);
     await verify(engine, listings, image, options);
@@ -35,7 +36,7 @@ export function nodeLoader(
   const sendNew = async (
     lacking: readonly NodeRef[],
     image: LoadImage,
-    options: LoadOptions,
+    options: WorkOptions,
   ): Promise<number | undefined> => {
     try {
       const sent = await delta.send(lacking, image, options);
@@ -69,7 +70,7 @@ async function check(
   engine: ContainerEngine,
   nodes: readonly NodeRef[],
   image: LoadImage,
-  { signal }: LoadOptions,
+  { signal }: WorkOptions,
 ): Promise<readonly boolean[]> {
   const results = await Promise.allSettled(
     nodes.map(async ({ name }) => {
@@ -90,7 +91,7 @@ async function verify(
   engine: ContainerEngine,
   listings: ReadonlyMap<string, Listing>,
   image: LoadImage,
-  { signal }: LoadOptions,
+  { signal }: WorkOptions,
 ): Promise<void> {
   const wrong = await Promise.all(
     [...listings].map(async ([node, listing]) =>

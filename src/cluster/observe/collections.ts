@@ -1,37 +1,9 @@
 import { addAbortListener } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ChangeType, Collection, Collections, CollectionsOptions } from "../../engine/target.js";
 import type { Kube, KubeObject } from "../kube.js";
 import { collectionPath } from "./discover.js";
-import { type ChangeType, reflect } from "./reflector.js";
-
-/** One kind in one namespace, kept equal to the cluster. */
-export interface Collection {
-  readonly kind: string;
-  readonly namespace: string;
-  /** By uid. */
-  readonly objects: ReadonlyMap<string, KubeObject>;
-  /** The first list has arrived. */
-  readonly synced: boolean;
-}
-
-export interface CollectionsOptions {
-  /** An object came, changed or went; `initial` for those of a first list. */
-  readonly onObject: (
-    type: ChangeType,
-    object: KubeObject,
-    previous: KubeObject | undefined,
-    initial: boolean,
-  ) => void;
-  readonly onSync: (collection: Collection) => void;
-  readonly onState: (state: "up" | "down", error?: unknown) => void;
-  readonly signal: AbortSignal;
-}
-
-export interface Collections extends AsyncDisposable {
-  /** Follows exactly these from now on: starts what is new, stops and forgets what is not wanted any more. */
-  set(wanted: readonly { readonly kind: string; readonly namespace: string }[]): void;
-  get(kind: string, namespace: string): Collection | undefined;
-}
+import { reflect } from "./reflector.js";
 
 /** A changing set of reflectors, seen as one. */
 export function openCollections(kube: Kube, options: CollectionsOptions): Collections {

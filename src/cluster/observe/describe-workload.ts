@@ -3,7 +3,8 @@ import type { WorkloadState } from "../../engine/model.js";
 import { DevloopError } from "../../lib/errors.js";
 import { age } from "../../lib/format.js";
 import { tableLines } from "../../lib/table.js";
-import type { Kube, KubeObject } from "../kube.js";
+import type { KubeObject } from "../../engine/kube-object.js";
+import type { Kube } from "../kube.js";
 import { collectionPath } from "./discover.js";
 
 /** How many of the newest events are told. */

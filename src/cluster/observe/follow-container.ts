@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { LogQuery, PodAccess } from "../../engine/target.js";
 import { errorText } from "../../lib/errors.js";
-import { type Kube, KubeStatusError } from "../kube.js";
 import { advance, type LogCursor, sinceTime, skipDelivered } from "./log-cursor.js";
 import { LineSplitter, parseStamped, type StampedLine } from "./log-lines.js";
 import type { ContainerRun, ContainerView } from "./pod-view.js";
@@ -18,13 +18,13 @@ export interface FollowOptions {
   readonly onProblem: (message: string) => void;
   /** Whether a run began after the session: then its log is read from the beginning. */
   readonly isNew: (run: ContainerRun) => Promise<boolean>;
-  /** Query for runs that are older than the session. */
-  readonly older: Readonly<Record<string, string>>;
+  /** How far back runs are read that are older than the session. */
+  readonly older: Pick<LogQuery, "tailLines" | "sinceSeconds">;
   readonly signal: AbortSignal;
 }
 
 /** Lines of a missed run's end that are fetched. */
-const previousLines = "50";
+const previousLines = 50;
 /** How long after a stream's end the pod's status may take to say that the container ended, in ms. */
 const statusLagMs = 1500;
 /** A run that is over has sent all there is when its stream is silent for this long, in ms. */
@@ -38,7 +38,10 @@ const silenceMs = 5 * 60_000;
  *
  *   run A: follow ─ lost ─► follow from the cursor ─ end ─► what is left ─► run B: follow …
  */
-export async function followContainer(kube: Kube, options: FollowOptions): Promise<void> {
+export async function followContainer(
+  access: Pick<PodAccess, "openLog">,
+  options: FollowOptions,
+): Promise<void> {
   const { view, changed, signal, isNew, onProblem } = options;
   /** The run being read, and where the reading has come to, over all runs. */
   let reading: ContainerRun | undefined;
@@ -55,11 +58,11 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
 
   const read = async (
     run: ContainerRun,
-    query: Readonly<Record<string, string>>,
+    query: RunQuery,
     from: { readonly cursor?: LogCursor | undefined; readonly after?: string | undefined },
   ): Promise<boolean> => {
     const before = cursor;
-    await readRun(kube, options, run, { ...query, ...from, uncertain }, (line) => {
+    await readRun(access, options, run, { ...query, ...from, uncertain }, (line) => {
       cursor = advance(cursor, line);
     });
     return cursor !== before;
@@ -73,9 +76,9 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
       const { run, previous } = now;
       if (previous && previous.id !== run?.id && (!finished.has(previous.id) || previous.id === empty)) {
         const begun = reading?.id === previous.id && previous.id !== empty;
-        if (begun && cursor) await read(previous, { previous: "true" }, { cursor });
+        if (begun && cursor) await read(previous, { previous: true }, { cursor });
         else if (begun || (await isNew(previous)))
-          await read(previous, { previous: "true", tailLines: previousLines }, { after: cursor?.stamp });
+          await read(previous, { previous: true, tailLines: previousLines }, { after: cursor?.stamp });
         finished.add(previous.id);
         empty = undefined;
         failures = 0;
@@ -84,7 +87,7 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
         await changed(60_000);
         continue;
       }
-      const follow: Record<string, string> = run.ended ? {} : { follow: "true" };
+      const follow = { follow: !run.ended };
       let some: boolean;
       if (reading?.id === run.id) some = await read(run, follow, { cursor });
       else {
@@ -108,7 +111,7 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
       failures += 1;
       uncertain = true;
       // Not started yet, or gone between two looks: the status will say.
-      const waiting = error instanceof KubeStatusError && (error.status === 400 || error.status === 404);
+      const waiting = error === noLog;
       if (!waiting && failures === 5) onProblem(`logs of ${options.pod} cannot be read: ${errorText(error)}`);
       // A run's log that the node has removed is not coming back.
       if (waiting && failures >= 3 && now.previous) {
@@ -120,10 +123,8 @@ export async function followContainer(kube: Kube, options: FollowOptions): Promi
   }
 }
 
-interface ReadQuery {
-  readonly [parameter: string]: unknown;
-  readonly previous?: string;
-  readonly follow?: string;
+type RunQuery = Partial<Pick<LogQuery, "previous" | "follow" | "tailLines" | "sinceSeconds">>;
+interface ReadQuery extends RunQuery {
   /** Goes on from here. */
   readonly cursor?: LogCursor | undefined;
   /** Lines up to this stamp are left out. */
@@ -134,26 +135,25 @@ interface ReadQuery {
 
 /** Reads one stream to its end. `delivered` is told of each line that is passed on. */
 async function readRun(
-  kube: Kube,
+  access: Pick<PodAccess, "openLog">,
   options: FollowOptions,
   run: ContainerRun,
-  { cursor, after, uncertain, ...query }: ReadQuery,
+  { cursor, after, uncertain, previous = false, follow: following = false, ...query }: ReadQuery,
   delivered: (line: StampedLine) => void,
 ): Promise<void> {
   const { namespace, pod, container, signal, onLines, onProblem } = options;
-  const search = new URLSearchParams({
-    container,
-    timestamps: "true",
-    ...(query as Record<string, string>),
+  const target = { namespace, pod, container, run: run.id };
+  const stream = await access.openLog(target, {
+    ...query,
+    previous,
+    follow: following,
     ...(cursor ? { sinceTime: sinceTime(cursor) } : {}),
+    signal,
   });
-  const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?${search.toString()}`;
-  const stream = await kube.stream(path, { signal });
+  if (!stream) throw noLog;
   const isNewLine = cursor
     ? skipDelivered(cursor)
     : (line: StampedLine) => after === undefined || line.stamp > after;
-  const previous = query.previous === "true";
-  const following = query.follow === "true";
   // What is stamped later than the end of a run is the next one's.
   const lastSecond = previous || following ? undefined : run.endedAt;
   const isOwn = (line: StampedLine): boolean => lastSecond === undefined || line.second * 1000 <= lastSecond;
@@ -200,4 +200,5 @@ async function readRun(
   }
 }
 
+const noLog = new Error("there is no log to be read yet");
 const endOfStream = new Error("the stream has nothing more to say");

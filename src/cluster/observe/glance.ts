@@ -1,7 +1,7 @@
 import type { AppliedWorkload, WorkloadHealth, WorkloadId } from "../../engine/model.js";
+import type { PodAccess } from "../../engine/target.js";
 import { startDeadline } from "../../lib/deadline.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
-import type { Kube } from "../kube.js";
 import type { PodView } from "./pod-view.js";
 import { observeWorkloads, type WorkloadObserver } from "./workloads.js";
 
@@ -18,7 +18,7 @@ export interface Glance {
  * nothing was heard of in time is left out.
  */
 export async function glanceAtWorkloads(
-  kube: Kube,
+  access: Pick<PodAccess, "watch">,
   workloads: readonly AppliedWorkload[],
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Glance> {
@@ -28,7 +28,7 @@ export async function glanceAtWorkloads(
   using limit = startDeadline(limitMs, signal);
   let observer: WorkloadObserver | undefined;
   const all = new Promise<void>((resolve) => {
-    observer = observeWorkloads(kube, {
+    observer = observeWorkloads(access, {
       signal: limit.signal,
       lastLines: () => [],
       onPods: (seen) => {

@@ -1,7 +1,7 @@
-import { addAbortListener, once } from "node:events";
+import { addAbortListener } from "node:events";
 import type { LogLine } from "../../engine/model.js";
+import type { PodAccess } from "../../engine/target.js";
 import { terminalText } from "../../lib/terminal-text.js";
-import type { Kube } from "../kube.js";
 import { followContainer } from "./follow-container.js";
 import type { ContainerRun, ContainerView, PodView } from "./pod-view.js";
 
@@ -28,7 +28,10 @@ const keptLines = 20;
 const goneMs = 5000;
 
 /** Follows every container of the given pods, from the moment it has started. */
-export function streamLogs(kube: Kube, options: StreamLogsOptions): LogStreams {
+export function streamLogs(
+  access: Pick<PodAccess, "openLog" | "clock">,
+  options: StreamLogsOptions,
+): LogStreams {
   interface Follower {
     view: ContainerView | undefined;
     readonly stop: AbortController;
@@ -38,7 +41,7 @@ export function streamLogs(kube: Kube, options: StreamLogsOptions): LogStreams {
   }
   const followers = new Map<string, Follower>();
   const tails = new Map<string, readonly string[]>();
-  const sessionStart = serverTime(kube, options.signal);
+  const sessionStart = access.clock({ signal: options.signal });
   const outer = addAbortListener(options.signal, stopAll);
 
   function stopAll(): void {
@@ -52,7 +55,7 @@ export function streamLogs(kube: Kube, options: StreamLogsOptions): LogStreams {
     const stop = new AbortController();
     const follower: Follower = { view: first, stop, waiting: new Set(), done: Promise.resolve() };
     const run = async (): Promise<void> => {
-      await followContainer(kube, {
+      await followContainer(access, {
         namespace: pod.namespace,
         pod: pod.name,
         container: first.name,
@@ -62,8 +65,8 @@ export function streamLogs(kube: Kube, options: StreamLogsOptions): LogStreams {
         isNew: async (entry) => entry.startedAt >= (await sessionStart),
         older:
           options.sinceSeconds === undefined
-            ? { tailLines: "20" }
-            : { sinceSeconds: String(options.sinceSeconds) },
+            ? { tailLines: keptLines }
+            : { sinceSeconds: options.sinceSeconds },
         onLines: async (stamped, entry, previous) => {
           const lines = stamped.map((line): LogLine => ({
             workload: pod.workload,
@@ -151,20 +154,4 @@ export function streamLogs(kube: Kube, options: StreamLogsOptions): LogStreams {
       await Promise.all(all.map((follower) => follower.done));
     },
   };
-}
-
-/**
- * What the API server's clock says now, ms since the epoch, in whole seconds: this machine's clock may be another.
- * Without an answer, 0: then every run counts as new.
- */
-async function serverTime(kube: Kube, signal: AbortSignal): Promise<number> {
-  try {
-    const response = await kube.stream("/version", { signal });
-    const date = Date.parse(response.headers.date ?? "");
-    response.resume();
-    if (!response.complete) await once(response, "end", { signal });
-    return Number.isNaN(date) ? 0 : date;
-  } catch {
-    return 0;
-  }
 }

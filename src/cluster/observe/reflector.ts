@@ -1,10 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ChangeType } from "../../engine/target.js";
 import { DevloopError } from "../../lib/errors.js";
 import { type Kube, type KubeObject, KubeStatusError } from "../kube.js";
-
-export type ChangeType = "ADDED" | "MODIFIED" | "DELETED";
 
 export interface ReflectOptions {
   /** The collection: `/api/v1/namespaces/dev/pods`, `/apis/apps/v1/deployments`. */

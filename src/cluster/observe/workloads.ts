@@ -1,8 +1,8 @@
 import type { AppliedWorkload, ForwardSpec, WorkloadHealth, WorkloadId } from "../../engine/model.js";
-import type { Kube, KubeObject } from "../kube.js";
+import type { KubeObject } from "../../engine/kube-object.js";
+import type { Collection, PodAccess } from "../../engine/target.js";
 import { throttle } from "../../lib/throttle.js";
 import { assess } from "./assess.js";
-import { type Collection, openCollections } from "./collections.js";
 import {
   type Controller,
   eventTime,
@@ -58,7 +58,10 @@ const arrivalMs = 2000;
 const recheckMs = 1000;
 
 /** Watches workloads and what they own, and says how they are. Nothing is asked of the cluster before setWorkloads. */
-export function observeWorkloads(kube: Kube, options: ObserveOptions): WorkloadObserver {
+export function observeWorkloads(
+  access: Pick<PodAccess, "watch">,
+  options: ObserveOptions,
+): WorkloadObserver {
   const { onHealth, onPods, signal, now = Date.now } = options;
   const watched = new Map<
     string,
@@ -84,7 +87,7 @@ export function observeWorkloads(kube: Kube, options: ObserveOptions): WorkloadO
     for (const key of ids) judge(key);
   }, coalesceMs);
 
-  const collections = openCollections(kube, {
+  const collections = access.watch({
     signal,
     onState: (state, error) => options.onState?.(state, error),
     onSync: ({ kind, namespace }) => {

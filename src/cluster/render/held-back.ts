@@ -1,12 +1,6 @@
+import type { HeldObject } from "../../engine/target.js";
 import type { KubeObject } from "../kube.js";
 import { podSpecs } from "./pod-specs.js";
-
-/** A workload whose turn has not come. */
-export interface HeldObject {
-  readonly object: KubeObject;
-  /** "db is ready". */
-  readonly until: string;
-}
 
 /** The workloads that wait for others, and everything else. `later` has what each waits for, by the workload's name. */
 export function heldBack(

@@ -4,7 +4,13 @@ import { unlessAborted } from "../../lib/unless-aborted.js";
 import { writeChunk } from "../../lib/write-chunk.js";
 import { readHello, readProcess } from "./agent-messages.js";
 import { AgentError, type AgentHello, type ProcessState } from "./agent-types.js";
-import { type Frame, readFrames } from "./agent-wire.js";
+import { type Frame, frame as makeFrame, readFrames } from "./agent-wire.js";
+
+/**
+ * How long an agent that is to answer may neither say nor take anything, in ms: then it is asked for a sign of life, and after as
+ * long again the channel is closed. A container that is frozen would else hold up its image's syncs for good.
+ */
+const silenceMs = 10_000;
 
 /** Takes a frame of an answer, behind its id: the answer's value with the last one, undefined before. */
 export type Take<T> = (frame: Frame) => { readonly value: T } | undefined;
@@ -41,11 +47,14 @@ export async function openChannel(
   let hello: AgentHello | undefined;
   let process: ProcessState | undefined;
   let lastId = 0;
+  let heardAt = Date.now();
+  let watch: NodeJS.Timeout | undefined;
 
   const close = (reason: Error | undefined): void => {
     if (failure) return;
     failure = reason ?? new Error("the channel to the agent was closed");
     abort[Symbol.dispose]();
+    clearInterval(watch);
     greeted.reject(failure);
     for (const { fail } of pending.values()) fail(failure);
     pending.clear();
@@ -59,7 +68,26 @@ export async function openChannel(
     close(asError(signal.reason));
   });
 
+  const listen = (): void => {
+    const silentMs = Date.now() - heardAt;
+    if (pending.size === 0) {
+      clearInterval(watch);
+      watch = undefined;
+    } else if (silentMs > 2 * silenceMs)
+      close(new Error(`the agent has not answered for ${Math.round(silentMs / 1000)} s`));
+    else if (silentMs > silenceMs) {
+      const { id } = channel.begin("n", () => ({ value: undefined }));
+      void channel.send(makeFrame("N", id)).catch(() => undefined);
+    }
+  };
+  const startListening = (): void => {
+    if (watch) return;
+    heardAt = Date.now();
+    watch = setInterval(listen, silenceMs / 2).unref();
+  };
+
   const receive = (frame: Frame): void => {
+    heardAt = Date.now();
     if (!hello) hello = takeHello(frame);
     else if (frame.type === "s") {
       process = readProcess(frame.fields);
@@ -90,7 +118,10 @@ export async function openChannel(
       const id = ++lastId;
       const result = deferred<ReturnType<typeof take> & object>();
       if (failure) result.reject(failure);
-      else pending.set(id, { types, take: (frame) => settle(result, take, frame), fail: result.reject });
+      else {
+        pending.set(id, { types, take: (frame) => settle(result, take, frame), fail: result.reject });
+        startListening();
+      }
       const value = result.promise.then((taken) => taken.value);
       // Whoever no longer waits has had the reason; the answer still comes.
       value.catch(() => undefined);
@@ -99,6 +130,7 @@ export async function openChannel(
     async send(bytes) {
       if (failure) throw failure;
       await writeChunk(input, bytes);
+      heardAt = Date.now();
     },
     async ask(request, types, take, callSignal) {
       callSignal.throwIfAborted();

@@ -1,8 +1,6 @@
+import type { ExecTarget, PodAccess } from "../../engine/target.js";
 import { startDeadline } from "../../lib/deadline.js";
-import type { Kube } from "../kube.js";
-import type { TlsAgent } from "../tls-agent.js";
 import { openAgent } from "./agent-client.js";
-import { type ExecTarget, openExec } from "./exec-stream.js";
 import { differences } from "./held.js";
 import { agentPath } from "./inject.js";
 import type { SyncTree } from "./tree.js";
@@ -12,13 +10,13 @@ const limitMs = 30_000;
 
 /** The places in a container that do not hold what they are to hold. Rejects with why it cannot be asked. */
 export async function compareContainer(
-  kube: Kube,
+  access: Pick<PodAccess, "openExec">,
   target: ExecTarget,
   { tree, former }: { readonly tree: SyncTree; readonly former: Iterable<string> },
-  { tls, signal }: { readonly tls: TlsAgent; readonly signal: AbortSignal },
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly string[]> {
   using limit = startDeadline(limitMs, signal);
-  using stream = await openExec(kube, target, [agentPath, "serve"], { tls, signal: limit.signal });
+  using stream = await access.openExec(target, [agentPath, "serve"], { signal: limit.signal });
   using agent = await openAgent(stream, { signal: limit.signal });
   return await differences(agent, tree, former, limit);
 }

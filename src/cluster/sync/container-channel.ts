@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Kube } from "../kube.js";
-import type { TlsAgent } from "../tls-agent.js";
+import type { ExecTarget, PodAccess } from "../../engine/target.js";
 import { errorText } from "../../lib/errors.js";
 import { openAgent } from "./agent-client.js";
 import type { Agent, ProcessState } from "./agent-types.js";
-import { type ExecTarget, openExec } from "./exec-stream.js";
 import { agentPath } from "./inject.js";
 
 export interface ChannelOptions {
-  readonly tls: TlsAgent;
   /** The connection was lost, and stands again. */
   readonly onReconnect: () => void;
   readonly onProcess: (state: ProcessState) => void;
@@ -28,7 +25,11 @@ const greetingMs = 10_000;
 const firstRetryMs = 100;
 const mostRetryMs = 1_000;
 
-export function openChannel(kube: Kube, target: ExecTarget, options: ChannelOptions): ContainerChannel {
+export function openChannel(
+  access: Pick<PodAccess, "openExec">,
+  target: ExecTarget,
+  options: ChannelOptions,
+): ContainerChannel {
   const stop = new AbortController();
   const { signal } = stop;
   let current: Agent | undefined;
@@ -41,7 +42,7 @@ export function openChannel(kube: Kube, target: ExecTarget, options: ChannelOpti
     let connected = false;
     while (!signal.aborted) {
       try {
-        using stream = await openExec(kube, target, [agentPath, "serve"], { tls: options.tls, signal });
+        using stream = await access.openExec(target, [agentPath, "serve"], { signal });
         const impatience = setTimeout(() => {
           stream[Symbol.dispose]();
         }, greetingMs).unref();

@@ -16,6 +16,10 @@ import { formerPlaces, type Place, type Step, stepsTo, type Wanted } from "./tre
 export interface ContainerSync extends AsyncDisposable {
   /** Makes it hold the request's tree. Rejects when the container is not reached, and with SYNC_FAILED for a command that fails. */
   bring(request: SyncRequest, container: RunningContainer, context: SyncContext): Promise<Brought>;
+  /** Whether its process is the agent's child, and can start anew in place. Waits for the connection. */
+  isSupervised(options: { readonly signal: AbortSignal }): Promise<boolean>;
+  /** Starts its process anew, in place. Throws SYNC_FAILED where it is not the agent's child. */
+  restart(container: RunningContainer, context: SyncContext): Promise<void>;
   /** What comes back from it from now on. */
   setPull(rules: readonly PullRule[], onNote: (message: string) => void): void;
 }
@@ -65,7 +69,9 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     for (let tries = 1; ; tries += 1) {
       const agent = await channel.agent(context);
       try {
-        return await bringOver(agent, request, container, context);
+        const brought = await bringOver(agent, request, container, context);
+        if (brought) return brought;
+        tries = 0;
       } catch (error) {
         context.signal.throwIfAborted();
         if (error instanceof AgentError)
@@ -79,12 +85,13 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     }
   }
 
+  /** Undefined where a command was ended for a newer change: that is still to be brought. */
   async function bringOver(
     agent: Agent,
     request: SyncRequest,
     container: RunningContainer,
     context: SyncContext,
-  ): Promise<Brought> {
+  ): Promise<Brought | undefined> {
     const tally = { written: 0, removed: 0, bytes: 0 };
     let refused: string | undefined;
     for (let pass = 1; pass <= mostPasses && refused === undefined; pass += 1) {
@@ -117,6 +124,7 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     }
     if (refused !== undefined) return { kind: "refused", why: `${container.pod}: ${refused}` };
     const followed = await follow(agent, request, container, context);
+    if (!followed) return undefined;
     const { id, pod, container: name } = container;
     return { kind: "done", container: { id, pod, container: name, ...tally, ...followed } };
   }
@@ -169,13 +177,15 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
     pending.set(rule, (pending.get(rule) ?? new Set()).add(name));
   }
 
-  /** Carries out what follows from the files that changed: commands first, each once, then the process. */
+  /** Carries out what follows from the files that changed: commands first, each once, then the process. Undefined as `bringOver`. */
   async function follow(
     agent: Agent,
     { image, tree }: SyncRequest,
     { pod }: RunningContainer,
     context: SyncContext,
-  ): Promise<{ readonly restarted: boolean; readonly commands: number }> {
+  ): Promise<{ readonly restarted: boolean; readonly commands: number } | undefined> {
+    const { revision } = tree();
+    const isOutdated = (): boolean => tree().revision !== revision;
     let commands = 0;
     let restart = false;
     for (const [rule, names] of [...pending]) {
@@ -183,7 +193,7 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
       if (action?.kind === "restart") restart = true;
       if (action?.kind !== "exec" || !whenMatches(action, [...names])) continue;
       // One that fails stays due: whatever changes next, what it was to make is still to be made.
-      await runCommand(agent, action, { image, pod, context });
+      if (!(await runCommand(agent, action, { image, pod, context, isOutdated }))) return undefined;
       pending.delete(rule);
       commands += 1;
     }
@@ -198,6 +208,10 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
 
   return {
     bring,
+    isSupervised: async (options) => (await channel.agent(options)).hello.supervised,
+    async restart({ pod, container }, context) {
+      await restartProcess(await channel.agent(context), { image: container, pod, context });
+    },
     setPull,
     async [Symbol.asyncDispose]() {
       pulling?.stop.abort();

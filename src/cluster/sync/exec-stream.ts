@@ -1,19 +1,8 @@
-import { PassThrough, type Readable, Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
+import type { ExecStream, ExecTarget } from "../../engine/target.js";
 import type { Kube } from "../kube.js";
 import { openKubeSocket } from "../kube-socket.js";
 import type { TlsAgent } from "../tls-agent.js";
-
-/** A program that runs in a container, by its standard streams. */
-export interface ExecStream extends Disposable {
-  readonly input: Writable;
-  /** Ends when the program does; fails with what broke the connection, or with why it could not be started. */
-  readonly output: Readable;
-}
-export interface ExecTarget {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-}
 
 /**
  * Runs a program in a container without a shell, through the API server's exec. Resolves once the API server has agreed; whether

@@ -1,7 +1,6 @@
 import type { PullRule, RunningContainer, SyncedContainer, SyncOutput } from "../../engine/model.js";
+import type { PodAccess } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
-import type { Kube } from "../kube.js";
-import { openTlsAgent } from "../tls-agent.js";
 import { agentBinary } from "./agent-binaries.js";
 import type { ProcessState } from "./agent-types.js";
 import { openChannel } from "./container-channel.js";
@@ -39,6 +38,11 @@ export interface Syncer extends AsyncDisposable {
    * when a container that is still there could not be reached.
    */
   sync(request: SyncRequest, context: SyncContext): Promise<SyncOutput>;
+  /** Starts the processes of these containers anew, in place; false, with nothing done, where one of them is not its agent's child. */
+  restart(
+    containers: readonly RunningContainer[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<boolean>;
 }
 
 export interface SyncerOptions {
@@ -50,9 +54,11 @@ export interface SyncerOptions {
   readonly onNote: (message: string) => void;
 }
 
-export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNote }: SyncerOptions): Syncer {
+export function openSyncer(
+  access: Pick<PodAccess, "openExec">,
+  { platform, onReconnect, onProcess, onNote }: SyncerOptions,
+): Syncer {
   const supported = agentBinary(platform) !== undefined;
-  const tls = openTlsAgent();
   const open = new Map<string, ContainerSync>();
   const closing = new Set<Promise<void>>();
 
@@ -74,8 +80,7 @@ export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNot
     const known = open.get(id);
     if (known) return known;
     const sync = openContainerSync((lost) =>
-      openChannel(kube, target, {
-        tls,
+      openChannel(access, target, {
         onReconnect: () => {
           lost();
           onReconnect(id);
@@ -131,10 +136,21 @@ export function openSyncer(kube: Kube, { platform, onReconnect, onProcess, onNot
       if (lost) throw lost;
       return { kind: "sync", containers: done };
     },
+    async restart(containers, { signal }) {
+      const found = containers.flatMap((container) => {
+        const sync = open.get(container.id);
+        return sync ? [{ container, sync }] : [];
+      });
+      if (found.length === 0 || found.length < containers.length) return false;
+      const supervised = await Promise.all(found.map(({ sync }) => sync.isSupervised({ signal })));
+      if (!supervised.every((each) => each)) return false;
+      const context = { signal, onOutput: () => undefined, onNote };
+      await Promise.all(found.map(({ container, sync }) => sync.restart(container, context)));
+      return true;
+    },
     async [Symbol.asyncDispose]() {
       setContainers([]);
       await Promise.all(closing);
-      tls[Symbol.dispose]();
     },
   };
 }

@@ -1,17 +1,16 @@
 import { homedir } from "node:os";
 import type Dockerode from "dockerode";
-import type { Kube } from "../../cluster/kube.js";
-import { imageLoader } from "../../cluster/load/choose.js";
-import type { ImageLoader } from "../../cluster/load/loader.js";
+import type { DiskPlaces } from "../../cluster/disk/survey.js";
 import type { LayerMemory } from "../../cluster/load/known-layers.js";
 import type { LocalRegistry } from "../../cluster/providers/local-registry.js";
-import type { NodeRef } from "../../cluster/providers/nodes.js";
-import { resolveCluster, type ResolvedCluster } from "../../cluster/providers/resolve.js";
+import { resolveCluster } from "../../cluster/providers/resolve.js";
+import { kubernetesTarget } from "../../cluster/target.js";
 import { connectEngine } from "../../docker/connect.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
-import type { ClusterSpec, ClusterState } from "../../engine/model.js";
+import type { ClusterSpec } from "../../engine/model.js";
+import type { Target } from "../../engine/target.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,16 +26,16 @@ export function openEngine(env: Environment): EngineAdapter {
   return { ...connectEngine(findEngine(env, { home }), { credentials }), credentials };
 }
 
-/** The project's cluster, opened, with the way images take into it. */
-export interface ClusterAdapter {
-  readonly kube: Kube;
-  readonly cluster: ClusterState;
-  readonly loader: ImageLoader;
-  /** Its node containers; empty for a cluster that is not kind's or k3d's. */
-  readonly nodes: readonly NodeRef[];
+/** Where the project runs, opened, with the places where its images are. */
+export interface TargetAdapter {
+  /** The caller disposes it. */
+  readonly target: Target;
+  readonly disk: DiskPlaces;
+  /** The registry that the cluster advertises; images go there instead of into the nodes. */
   readonly registry?: LocalRegistry;
 }
-export async function openCluster(
+/** Throws what `resolveCluster` throws. */
+export async function openTarget(
   spec: ClusterSpec,
   options: {
     readonly engine: ContainerEngine;
@@ -46,9 +45,13 @@ export async function openCluster(
     readonly layers?: LayerMemory;
     readonly signal: AbortSignal;
   },
-): Promise<ClusterAdapter> {
-  const { kube, cluster, ...rest }: ResolvedCluster = await resolveCluster(spec, options);
-  const { nodes, registry } = rest;
-  const loader = imageLoader(options.engine, rest, options.layers);
-  return { kube, cluster, loader, nodes, ...(registry ? { registry } : {}) };
+): Promise<TargetAdapter> {
+  const { engine, layers } = options;
+  const resolved = await resolveCluster(spec, options);
+  const { kube, nodes, registry } = resolved;
+  return {
+    target: kubernetesTarget(resolved, engine, layers),
+    disk: { engine, cluster: { kube, nodes } },
+    ...(registry ? { registry } : {}),
+  };
 }

@@ -1,11 +1,10 @@
 import { isOverfull, surveyDisk } from "../../cluster/disk/survey.js";
-import type { ContainerEngine } from "../../engine/container-engine.js";
 import type { RunTask } from "../../engine/engine.js";
 import type { State } from "../../engine/model.js";
 import type { Store } from "../../engine/store.js";
 import { pause } from "../../lib/pause.js";
-import { diskPlaces, imageNames, keptBuilds } from "../disk.js";
-import type { ClusterAdapter } from "./adapters.js";
+import { imageNames, keptBuilds } from "../disk.js";
+import type { TargetAdapter } from "./adapters.js";
 
 /**
  * How long after a loop has ended well old builds are removed, in ms, each after the one before. Not at once: the next
@@ -29,19 +28,17 @@ export interface ImageKeeper extends AsyncDisposable {
 export function keepImages(
   store: Pick<Store, "getSnapshot" | "subscribe" | "dispatch">,
   {
-    engine,
-    cluster,
+    where,
     newest,
     waitsMs = looksMs,
   }: {
-    readonly engine: ContainerEngine;
-    readonly cluster: Pick<ClusterAdapter, "kube" | "nodes" | "registry">;
+    readonly where: Pick<TargetAdapter, "disk" | "registry">;
     /** Builds that stay whatever is newer, with the reason: see newestBuilds. */
     readonly newest: (keep: number) => Promise<ReadonlyMap<string, string>>;
     readonly waitsMs?: readonly number[];
   },
 ): ImageKeeper {
-  const places = diskPlaces(engine, cluster);
+  const { disk: places, registry } = where;
   let due = false;
   let working = 0;
   let looking: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
@@ -74,7 +71,7 @@ export function keepImages(
   async function removeOld(state: State, signal: AbortSignal): Promise<void> {
     const { keepImages: keep, images } = state.project;
     if (keep === 0) return;
-    const names = imageNames(images, cluster.registry);
+    const names = imageNames(images, registry);
     const current = new Map([...(await newest(keep)), ...refsOf(state)]);
     const request = { names, keep: keptBuilds(keep), current };
     if (!(await isOverfull(places, request, { signal }))) return;

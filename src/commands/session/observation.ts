@@ -4,20 +4,20 @@ import { streamLogs } from "../../cluster/observe/logs.js";
 import { observeWorkloads } from "../../cluster/observe/workloads.js";
 import type { PodView } from "../../cluster/observe/pod-view.js";
 import type { AppliedWorkload, ForwardSpec, LogLine, NewContainer, State } from "../../engine/model.js";
+import type { Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import { awaitsSync } from "../../engine/plan.js";
-import type { ClusterAdapter } from "./adapters.js";
 import type { ManifestStore } from "./manifests.js";
 
 export interface ObservationOptions {
   readonly store: Store;
-  readonly cluster: ClusterAdapter;
+  readonly target: Target;
   readonly manifests: ManifestStore;
   /** Lines of one container, in order; reading it pauses until the promise resolves. */
   readonly onLines: (lines: readonly LogLine[]) => Promise<void>;
   /** Binds the forwards' local ports as well. */
   readonly forwards: boolean;
-  /** The API server has stopped to answer those who watch. */
+  /** The target has stopped to answer those who watch. */
   readonly onLost: () => void;
   readonly signal: AbortSignal;
 }
@@ -28,16 +28,15 @@ export interface ObservationOptions {
  */
 export function observe({
   store,
-  cluster,
+  target,
   manifests,
   onLines,
   forwards,
   onLost,
   signal,
 }: ObservationOptions): AsyncDisposable {
-  const { kube } = cluster;
-  const logs = streamLogs(kube, { onLines, signal });
-  const observer = observeWorkloads(kube, {
+  const logs = streamLogs(target, { onLines, signal });
+  const observer = observeWorkloads(target, {
     signal,
     lastLines: (pod, container, previous) => logs.lastLines(pod, container, previous),
     onPods: (pods) => {
@@ -64,7 +63,7 @@ export function observe({
   const closing: Promise<void>[] = [];
 
   const namespaceOf = (spec: ForwardSpec): string =>
-    spec.namespace ?? manifests.namespaceOf(spec.kind, spec.name) ?? cluster.cluster.namespace;
+    spec.namespace ?? manifests.namespaceOf(spec.kind, spec.name) ?? target.cluster.namespace;
 
   function followForwards(state: State): void {
     if (!forwards) return;
@@ -79,7 +78,7 @@ export function observe({
   }
 
   function start(spec: ForwardSpec): AsyncDisposable {
-    return startForward(kube, spec, {
+    return startForward(target, spec, {
       signal,
       podsChanged: (listener) => {
         const observed = observer.podsChanged(listener);

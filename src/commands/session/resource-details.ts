@@ -1,25 +1,24 @@
 import { stringify } from "yaml";
-import type { KubeObject } from "../../cluster/kube.js";
-import { describeWorkload } from "../../cluster/observe/describe-workload.js";
 import { replaceImages } from "../../cluster/render/images.js";
+import type { KubeObject } from "../../engine/kube-object.js";
 import type { ResourceDetails } from "../../engine/loop-control.js";
 import type { State, WorkloadState } from "../../engine/model.js";
 import { loaded, taskId, taskState } from "../../engine/tasks.js";
+import type { Target } from "../../engine/target.js";
 import { DevloopError } from "../../lib/errors.js";
-import type { ClusterAdapter } from "./adapters.js";
 import type { ManifestStore } from "./manifests.js";
 
 /** What this process's loop can tell of a workload beyond the state. */
 export function localDetails({
   getState,
   manifests,
-  cluster,
+  target,
   redact,
 }: {
   readonly getState: () => State;
   readonly manifests: ManifestStore;
   /** Undefined until it was found. */
-  readonly cluster: () => ClusterAdapter | undefined;
+  readonly target: () => Pick<Target, "describe"> | undefined;
   readonly redact: (text: string) => string;
 }): ResourceDetails {
   const workload = (id: string): WorkloadState => {
@@ -54,9 +53,9 @@ export function localDetails({
       );
     },
     async describe(id, { signal }) {
-      const adapter = cluster();
-      if (!adapter) throw new DevloopError("CLUSTER_UNREACHABLE", "the cluster has not been found yet");
-      return redact(await describeWorkload(adapter.kube, workload(id), { signal }));
+      const found = target();
+      if (!found) throw new DevloopError("CLUSTER_UNREACHABLE", "the cluster has not been found yet");
+      return redact(await found.describe(workload(id), { signal }));
     },
   };
 }

@@ -3,9 +3,6 @@ import { buildImage } from "../../build/build.js";
 import type { Attestation } from "../../build/frontend-attributes.js";
 import { readDockerfile } from "../../build/read-dockerfile.js";
 import { readSecrets } from "../../build/read-secrets.js";
-import { applyDeploy } from "../../cluster/apply/apply.js";
-import { pruneDeploys } from "../../cluster/apply/prune.js";
-import { openResourceTypes } from "../../cluster/apply/resource-types.js";
 import { heldBack } from "../../cluster/render/held-back.js";
 import {
   imageNames,
@@ -14,6 +11,7 @@ import {
   usedImages,
   waitingFor,
 } from "../../cluster/render/images.js";
+import { restartedWith } from "../../cluster/render/restarted-with.js";
 import { renderDeploy } from "../../cluster/render/render.js";
 import { type SyncedImage, withAgent } from "../../cluster/sync/inject.js";
 import type { Syncer } from "../../cluster/sync/sync.js";
@@ -27,9 +25,10 @@ import type {
   Task,
   TaskInput,
 } from "../../engine/model.js";
+import type { Target } from "../../engine/target.js";
 import { DevloopError } from "../../lib/errors.js";
 import { unreachable } from "../../lib/unreachable.js";
-import type { ClusterAdapter, EngineAdapter } from "./adapters.js";
+import type { EngineAdapter } from "./adapters.js";
 import type { ManifestStore } from "./manifests.js";
 import { buildKey, type RememberedBuilds } from "./remembered-builds.js";
 import type { SyncTrees } from "./sync-trees.js";
@@ -38,7 +37,7 @@ export interface TaskAdapters {
   readonly project: string;
   readonly engine: EngineAdapter;
   /** Available once a task that needs it may run. */
-  readonly cluster: () => ClusterAdapter;
+  readonly target: () => Target;
   readonly manifests: ManifestStore;
   readonly remembered: RememberedBuilds;
   readonly trees: SyncTrees;
@@ -54,7 +53,6 @@ export interface TaskAdapters {
 
 /** The work of every kind of task, over the adapters. */
 export function taskRunner(adapters: TaskAdapters): RunTask {
-  let types: ReturnType<typeof openResourceTypes> | undefined;
   return (task, context) => {
     const { input } = task;
     switch (input.kind) {
@@ -62,19 +60,20 @@ export function taskRunner(adapters: TaskAdapters): RunTask {
         return build(adapters, task, input, context);
       case "load": {
         if (input.unusedAmong) throw unusedImage(input.image, input.unusedAmong);
-        return adapters.cluster().loader.load(input, context);
+        return adapters.target().load(input, context);
       }
       case "render":
         return render(adapters, input, context);
       case "deploy":
-        types ??= openResourceTypes(adapters.cluster().kube);
-        return deploy(adapters, input, context, types);
+        return deploy(adapters, input, context);
       case "sync":
         return sync(adapters, input, context);
       case "prune": {
-        const { kube, cluster } = adapters.cluster();
-        const request = { project: adapters.project, namespace: cluster.namespace, keep: input.keep };
-        return pruneDeploys(kube, request, context).then((pruned) => ({ kind: "prune", pruned }));
+        const request = { project: adapters.project, keep: input.keep };
+        return adapters
+          .target()
+          .prune(request, context)
+          .then((pruned) => ({ kind: "prune", pruned }));
       }
       default:
         return unreachable(input);
@@ -87,7 +86,7 @@ type Input<K extends TaskInput["kind"]> = Extract<TaskInput, { kind: K }>;
 async function build(
   {
     engine: { engine, docker, credentials },
-    cluster,
+    target,
     remembered,
     trees,
     variable,
@@ -98,7 +97,7 @@ async function build(
   { image, bases, synced, basis: taskBasis, anew }: Input<"build">,
   context: TaskContext,
 ): Promise<BuildOutput> {
-  const platform = image.platform ?? cluster().cluster.platform;
+  const platform = image.platform ?? target().cluster.platform;
   const key = buildKey(task.key, platform);
   const basis = taskBasis === undefined ? undefined : buildKey(taskBasis, platform);
   const memorable = !image.noCache && !image.pullBases && attest.length === 0;
@@ -182,11 +181,11 @@ async function baseIds(
 }
 
 async function render(
-  { manifests, cluster, onSecrets }: TaskAdapters,
+  { manifests, target, onSecrets }: TaskAdapters,
   { deploy: spec, images }: Input<"render">,
   context: TaskContext,
 ): Promise<RenderOutput> {
-  const { namespace } = cluster().cluster;
+  const { namespace } = target().cluster;
   const { objects, hash, notes } = await renderDeploy(spec, { signal: context.signal, namespace });
   for (const note of notes) context.onNote(note);
   onSecrets(secretValues(objects));
@@ -219,30 +218,31 @@ function texts(values: unknown): string[] {
 
 async function deploy(
   adapters: TaskAdapters,
-  { deploy: spec, render: hash, refs, missing, agents, later }: Input<"deploy">,
+  { deploy: spec, render: hash, refs, missing, agents, later, restarts }: Input<"deploy">,
   context: TaskContext,
-  types: ReturnType<typeof openResourceTypes>,
 ): Promise<DeployOutput> {
-  const { kube, cluster } = adapters.cluster();
+  const target = adapters.target();
   const rendered = adapters.manifests.get(hash);
   const { waiting, ready } = waitingFor(rendered, missing);
-  const { held, others } = heldBack(ready, later);
-  const objects = replaceImages(others, refs).objects;
-  const { namespace, platform } = cluster;
+  const { namespace, platform } = target.cluster;
+  const images = await syncedImages(adapters, { refs, agents }, context);
+  const complete = withAgent(replaceImages(ready, refs).objects, images, {
+    project: adapters.project,
+    namespace,
+    platform,
+  });
+  // Held back or not: what a workload is started anew with may be on either side.
+  const { held, others } = heldBack(restartedWith(complete, restarts), later);
   const request = {
     project: adapters.project,
     deploy: spec.id,
     namespace,
-    objects: withAgent(objects, await syncedImages(adapters, { refs, agents }, context), {
-      project: adapters.project,
-      namespace,
-      platform,
-    }),
+    objects: others,
     imageNames: Object.keys(refs),
     waiting,
     later: held,
   };
-  return applyDeploy(kube, request, { ...context, types });
+  return target.apply(request, context);
 }
 
 /** What the images whose containers get the agent start by themselves, by the references that they are run by. */

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  watchClusterHealth,
-  watchEngineHealth,
-  type HealthOptions,
-  type HealthWatch,
-} from "../../cluster/monitor.js";
+import { watchEngineHealth } from "../../cluster/monitor.js";
 import type { Service } from "../../engine/model.js";
+import type { HealthOptions, HealthWatch, Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
-import type { ClusterAdapter, EngineAdapter } from "./adapters.js";
+import type { EngineAdapter } from "./adapters.js";
 
 /** How long after a task has lost a service it is asked again, in ms: a service that answers but fails must not spin. */
 const settleMs = 500;
@@ -22,15 +18,13 @@ export function superviseServices(
   store: Store,
   {
     engine,
-    cluster,
+    target,
     signal,
-  }: { readonly engine: EngineAdapter; readonly cluster: ClusterAdapter; readonly signal: AbortSignal },
+  }: { readonly engine: EngineAdapter; readonly target: Target; readonly signal: AbortSignal },
 ): Services {
-  const { kube } = cluster;
-  const { uid } = cluster.cluster;
   const probes: Readonly<Record<Service, () => void>> = {
     engine: supervise(store, "engine", signal, (options) => watchEngineHealth(engine.engine, options)),
-    cluster: supervise(store, "cluster", signal, (options) => watchClusterHealth(kube, uid, options)),
+    cluster: supervise(store, "cluster", signal, (options) => target.watchHealth(options)),
   };
   return {
     probe: (service) => {

@@ -9,15 +9,16 @@ import type { ResourceDetails } from "../../engine/loop-control.js";
 import type { LogLine, Project } from "../../engine/model.js";
 import { initialState } from "../../engine/reduce.js";
 import { createStore, type Store } from "../../engine/store.js";
+import type { Target } from "../../engine/target.js";
 import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
 import { createRedactor, type Redactor } from "../../output/redact.js";
 import {
-  openCluster,
   openEngine,
-  type ClusterAdapter,
+  openTarget,
   type EngineAdapter,
   type Environment,
+  type TargetAdapter,
 } from "./adapters.js";
 import { keepImages, type ImageKeeper } from "./image-keeper.js";
 import { failWithoutConfig } from "../offer-migrate.js";
@@ -118,7 +119,7 @@ export function openSession(
   const closers: (() => Promise<void>)[] = [];
   let variable = loaded.variable;
   let keeper: ImageKeeper | undefined;
-  let opened: ClusterAdapter | undefined;
+  let opened: Target | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
 
@@ -138,8 +139,8 @@ export function openSession(
     failed.catch(() => undefined);
     await engine.engine.ping({ signal });
     store.dispatch({ type: "service.up", service: "engine" });
-    const cluster = await Promise.race([
-      openCluster(project.cluster, {
+    const where = await Promise.race([
+      openTarget(project.cluster, {
         engine: engine.engine,
         env,
         onNote,
@@ -148,21 +149,19 @@ export function openSession(
       }),
       failed,
     ]);
-    closers.push(async () => {
-      await cluster.loader[Symbol.asyncDispose]();
-      cluster.kube[Symbol.dispose]();
-    });
-    startLoop(engine, cluster);
+    closers.push(() => Promise.resolve(where.target[Symbol.asyncDispose]()));
+    startLoop(engine, where);
     // Reading thousands of files takes a while, which whoever wants to leave need not wait for.
     await unlessAborted(sources, signal);
   }
 
-  function startLoop(engine: EngineAdapter, cluster: ClusterAdapter): void {
-    opened = cluster;
-    const services = superviseServices(store, { engine, cluster, signal: life.signal });
+  function startLoop(engine: EngineAdapter, where: TargetAdapter): void {
+    const { target } = where;
+    opened = target;
+    const services = superviseServices(store, { engine, target, signal: life.signal });
     const observation = observe({
       store,
-      cluster,
+      target,
       manifests,
       onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
       forwards: watch,
@@ -172,20 +171,20 @@ export function openSession(
       signal: life.signal,
     });
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
-    const syncing = startSync(store, cluster);
+    const syncing = startSync(store, target);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
-    const restarts = followRestarts(store, cluster, { signal: life.signal });
+    const restarts = followRestarts(store, target, { syncer: syncing.syncer, signal: life.signal });
     closers.push(() => {
       restarts[Symbol.dispose]();
       return Promise.resolve();
     });
-    store.dispatch({ type: "cluster.connected", cluster: cluster.cluster });
+    store.dispatch({ type: "cluster.connected", cluster: target.cluster });
     const run = taskRunner({
       project: project.name,
       trees,
       syncer: () => syncing.syncer,
       engine,
-      cluster: () => cluster,
+      target: () => target,
       manifests,
       remembered: rememberedBuilds(project.root, env),
       variable: (name) => variable(name),
@@ -195,8 +194,7 @@ export function openSession(
       },
     });
     keeper = keepImages(store, {
-      engine: engine.engine,
-      cluster,
+      where,
       newest: (keep) => newestBuilds(keep, env),
     });
     closers.push(() => Promise.resolve(keeper?.[Symbol.asyncDispose]()));
@@ -252,7 +250,7 @@ export function openSession(
     details: localDetails({
       getState: store.getSnapshot,
       manifests,
-      cluster: () => opened,
+      target: () => opened,
       redact: redactor.redact,
     }),
     begin,

@@ -1,9 +1,9 @@
 import type { ProcessState } from "../../cluster/sync/agent-types.js";
 import { openSyncer, type Syncer } from "../../cluster/sync/sync.js";
 import type { EventType, State } from "../../engine/model.js";
+import type { Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import { syncedContainers } from "../../engine/tasks.js";
-import type { ClusterAdapter } from "./adapters.js";
 
 /** How long a process must run to count as well again, in ms. */
 const steadyMs = 2_000;
@@ -16,10 +16,7 @@ const followedEvents: ReadonlySet<EventType> = new Set([
 ]);
 
 /** Opens the connections that syncs go over, follows the containers that run, and tells how their processes are. */
-export function startSync(
-  store: Store,
-  { kube, cluster }: ClusterAdapter,
-): { readonly syncer: Syncer } & AsyncDisposable {
+export function startSync(store: Store, target: Target): { readonly syncer: Syncer } & AsyncDisposable {
   const steady = new Map<string, NodeJS.Timeout>();
 
   function onProcess(id: string, { state, exitCode }: ProcessState): void {
@@ -45,8 +42,8 @@ export function startSync(
     }
   }
 
-  const syncer = openSyncer(kube, {
-    platform: cluster.platform,
+  const syncer = openSyncer(target, {
+    platform: target.cluster.platform,
     onReconnect: (container) => {
       store.dispatch({ type: "container.reconnected", container });
     },

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { applyDeploy, type ApplyRequest } from "../../../src/cluster/apply/apply.js";
+import type { ApplyRequest } from "../../../src/engine/target.js";
+import { applyDeploy } from "../../../src/cluster/apply/apply.js";
 import { pruneDeploys } from "../../../src/cluster/apply/prune.js";
 import { removeProject } from "../../../src/cluster/apply/remove.js";
 import { openResourceTypes, type ResourceTypes } from "../../../src/cluster/apply/resource-types.js";

@@ -170,7 +170,9 @@ describe.skipIf(running.length === 0 && !process.env["CI"]).each(clusters)(
         expect(await nodesNames(node)).toEqual(names.map(inContainerd));
         const config = old.imageId;
         // containerd collects its garbage a moment later.
-        await expect.poll(async () => await ctr(node, "content", "ls", "-q")).not.toContain(config);
+        await expect
+          .poll(async () => await ctr(node, "content", "ls", "-q"), { timeout: 30_000 })
+          .not.toContain(config);
       }
       // The kubelet agrees: what went is gone, and what shares layers with it starts.
       await pod("gone", old.ref);

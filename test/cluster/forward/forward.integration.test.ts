@@ -1,6 +1,7 @@
 import { createConnection } from "node:net";
 import { get } from "node:http";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { kubePods } from "../../../src/cluster/pod-access.js";
 import { startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import { observeWorkloads, type WorkloadObserver } from "../../../src/cluster/observe/workloads.js";
@@ -55,7 +56,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
 
   beforeAll(async () => {
     space = await testNamespace(kube!, "forward");
-    observer = observeWorkloads(kube!, {
+    observer = observeWorkloads(kubePods(kube!), {
       onHealth: (id, next) => health.set(id, next),
       onPods: () => undefined,
       lastLines: () => [],
@@ -103,7 +104,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
     let state: ForwardStatus = { status: "starting" };
     let connections = 0;
     let serving = false;
-    const forward = startForward(kube!, spec, {
+    const forward = startForward(kubePods(kube!), spec, {
       pods: () => observer.readyPods(target),
       podsChanged: (listener) => observer.podsChanged(listener),
       resolvePort: (entry) => targetPort(spec, entry, observer.service(space.namespace, spec.name)),

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, vi } from "vitest";
+import { kubePods } from "../../../src/cluster/pod-access.js";
 import { type ForwardOptions, startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
@@ -29,7 +30,7 @@ describe("the local port", () => {
     const api = await fakeApi((_url, response) => response.end());
     const states: ForwardStatus[] = [];
     const running = startForward(
-      api.kube,
+      kubePods(api.kube),
       { ...spec, ...fields },
       {
         pods: () => [],

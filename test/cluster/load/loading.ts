@@ -1,8 +1,9 @@
 import { expect } from "vitest";
+import type { LoadImage } from "../../../src/engine/target.js";
 import { containerdName, readListing } from "../../../src/cluster/load/containerd.js";
 import type { LayerMemory } from "../../../src/cluster/load/known-layers.js";
 import type { PushedLayer } from "../../../src/cluster/load/layer-reader.js";
-import type { ImageLoader, LoadImage } from "../../../src/cluster/load/loader.js";
+import type { ImageLoader } from "../../../src/cluster/load/loader.js";
 import { nodeLoader } from "../../../src/cluster/load/nodes.js";
 import type { NodeRef } from "../../../src/cluster/providers/nodes.js";
 import type { ContainerEngine } from "../../../src/engine/container-engine.js";

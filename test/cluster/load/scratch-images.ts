@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LoadImage } from "../../../src/cluster/load/loader.js";
+import type { LoadImage } from "../../../src/engine/target.js";
 import type { ContainerEngine } from "../../../src/engine/container-engine.js";
 import { type DevloopError, errorText } from "../../../src/lib/errors.js";
 import { runTool } from "../../../src/lib/run-tool.js";

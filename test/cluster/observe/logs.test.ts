@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import type { ContainerView, PodView } from "../../../src/cluster/observe/pod-view.js";
 import type { LogLine } from "../../../src/engine/model.js";
@@ -47,7 +48,7 @@ describe("streamLogs", () => {
     });
     const lines: LogLine[] = [];
     const stop = new AbortController();
-    await using logs = streamLogs(api.kube, {
+    await using logs = streamLogs(kubePods(api.kube), {
       onLines: (batch) => void lines.push(...batch),
       signal: stop.signal,
     });
@@ -79,7 +80,7 @@ describe("streamLogs", () => {
       else response.write(stored(50));
     });
     const lines: LogLine[] = [];
-    await using logs = streamLogs(api.kube, {
+    await using logs = streamLogs(kubePods(api.kube), {
       onLines: (batch) => void lines.push(...batch),
       signal: new AbortController().signal,
     });
@@ -105,7 +106,7 @@ describe("streamLogs", () => {
       }
     });
     const lines: LogLine[] = [];
-    await using logs = streamLogs(api.kube, {
+    await using logs = streamLogs(kubePods(api.kube), {
       onLines: (batch) => void lines.push(...batch),
       signal: new AbortController().signal,
     });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import { observeWorkloads, type WorkloadObserver } from "../../../src/cluster/observe/workloads.js";
 import type { WorkloadHealth } from "../../../src/engine/model.js";
@@ -16,8 +17,8 @@ describe.skipIf(!kube && !process.env["CI"])("health on a real cluster", () => {
 
   beforeAll(async () => {
     space = await testNamespace(kube!, "health");
-    logs = streamLogs(kube!, { onLines: () => undefined, signal: stop.signal });
-    observer = observeWorkloads(kube!, {
+    logs = streamLogs(kubePods(kube!), { onLines: () => undefined, signal: stop.signal });
+    observer = observeWorkloads(kubePods(kube!), {
       onHealth: (id, next) => health.set(id, [...(health.get(id) ?? []), next]),
       onPods: (pods) => {
         logs.setPods(pods);

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { homedir, tmpdir } from "node:os";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { WorkOptions } from "../../../src/engine/target.js";
 import { checkIdentity } from "../../../src/cluster/providers/identity.js";
-import type { LoadOptions } from "../../../src/cluster/load/loader.js";
 import { containerdName } from "../../../src/cluster/load/containerd.js";
 import { nodeLoader } from "../../../src/cluster/load/nodes.js";
 import { findLocalClusters, type LocalCluster } from "../../../src/cluster/providers/nodes.js";
@@ -17,7 +17,7 @@ const { signal } = new AbortController();
 const { engine } = connectEngine(findEngine(process.env, { home: homedir() }));
 const clusters = await findLocalClusters(engine, { signal }).catch((): readonly LocalCluster[] => []);
 const real = clusters.find(({ api, stopped }) => api && stopped.length === 0);
-const options: LoadOptions = { signal, onProgress: () => undefined, onNote: () => undefined };
+const options: WorkOptions = { signal, onProgress: () => undefined, onNote: () => undefined };
 const base = await engine.image("busybox:1", { signal }).catch(() => undefined);
 const available = real !== undefined && base !== undefined;
 

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Agent, openAgent, type TreeChange } from "../../../src/cluster/sync/agent-client.js";
 import { frame, u64 } from "../../../src/cluster/sync/agent-wire.js";
 import { type Connected, connect, makePlace, type Place } from "./agent-rig.js";
@@ -43,6 +43,27 @@ describe("a channel to an agent", () => {
     await sleep(5);
     output.write(bytes);
     await expect(applied).rejects.toThrow(RangeError);
+  });
+
+  it("is closed by an agent that neither answers nor gives a sign of life", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+    try {
+      const { agent, input, output } = await openFake();
+      const walk = agent.walk("/", { signal });
+      vi.advanceTimersByTime(15_000);
+      // A long answer is well, as long as it gives one.
+      output.write(frame("n", 2));
+      await vi.waitFor(() => {
+        expect((input.read() as Buffer | null)?.includes("N")).toBe(true);
+      });
+      vi.advanceTimersByTime(15_000);
+      const asked = agent.walk("/", { signal });
+      vi.advanceTimersByTime(10_000);
+      await expect(walk).rejects.toThrow("the agent has not answered for 25 s");
+      await expect(asked).rejects.toThrow("the agent has not answered");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("opens to nothing but an agent of this version", async () => {

@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Agent } from "../../../src/cluster/sync/agent-types.js";
 import { openContainerSync, type ContainerSync } from "../../../src/cluster/sync/container-sync.js";
-import { makeTree, type TreeEntry } from "../../../src/cluster/sync/tree.js";
+import type { SyncRequest } from "../../../src/cluster/sync/sync.js";
+import { makeTree, type SyncTree, type TreeEntry } from "../../../src/cluster/sync/tree.js";
 import type { SyncAction } from "../../../src/engine/model.js";
 import { compileSync } from "../../../src/engine/sync-rules.js";
 import { type Connected, connect, makePlace, type Place } from "./agent-rig.js";
@@ -57,6 +58,24 @@ async function bring(
     former = [],
   }: { instead?: Readonly<Record<string, string>>; former?: readonly string[] } = {},
 ) {
+  const tree = await write(files, then, instead);
+  return sync.bring(
+    requestOf(() => tree, former),
+    container,
+    quiet,
+  );
+}
+
+const quiet = { signal, onOutput: () => undefined, onNote: () => undefined };
+const requestOf = (tree: () => SyncTree, former: readonly string[] = []): SyncRequest => ({
+  ...{ image: "web", tree, containers: [container], former, fresh: false },
+});
+
+async function write(
+  files: Readonly<Record<string, string>>,
+  then: SyncAction,
+  instead: Readonly<Record<string, string>> = {},
+): Promise<SyncTree> {
   const entries = await Promise.all(
     Object.entries(files).map(async ([name, text]): Promise<[string, TreeEntry]> => {
       await mkdir(dirname(join(context, name)), { recursive: true });
@@ -66,9 +85,7 @@ async function bring(
   );
   const rules = [{ src: "src", dest: place.root, ignore: [], then }];
   const map = compileSync({ rules, rebuild: [] });
-  const tree = makeTree({ revision: JSON.stringify(files), context, rules, notes: [], map }, entries);
-  const request = { image: "web", tree: () => tree, containers: [container], former, fresh: false };
-  return sync.bring(request, container, { signal, onOutput: () => undefined, onNote: () => undefined });
+  return makeTree({ revision: JSON.stringify(files), context, rules, notes: [], map }, entries);
 }
 
 const count = (path: string): Promise<number> =>
@@ -153,6 +170,31 @@ describe.runIf(process.platform === "linux")("bringing a container up to date", 
     await expect(bring({ "src/a": "2" }, failing)).rejects.toMatchObject({ code: "SYNC_FAILED" });
     expect(await bring({ "src/a": "2" }, command())).toMatchObject({ container: { commands: 1 } });
     expect(await bring({ "src/a": "2" }, command())).toMatchObject({ container: { commands: 0 } });
+  });
+
+  it("ends a command that does not end by itself for a newer change, and runs it again for that", async () => {
+    const script = `echo x >> ${place.root}/runs; test -e ${place.root}/go || exec sleep 1000`;
+    const then: SyncAction = { kind: "exec", command: ["sh", "-c", script], when: [] };
+    let tree = await write({ "src/a": "a" }, then);
+    const notes: string[] = [];
+    // Only the clock that watches the command: the files and the agent are real.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+    try {
+      const brought = sync.bring(
+        requestOf(() => tree),
+        container,
+        { ...quiet, onNote: (message) => notes.push(message) },
+      );
+      while ((await count(join(place.root, "runs"))) === 0);
+      await vi.advanceTimersByTimeAsync(11_000);
+      expect(notes).toEqual([expect.stringMatching(/^web: sh -c .* has been running for 10 s in web-1/)]);
+      tree = await write({ "src/a": "a", "src/go": "go" }, then);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await brought).toMatchObject({ kind: "done", container: { commands: 1 } });
+      expect(await count(join(place.root, "runs"))).toBe(4);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("brings a tree of more files than are sent together", async () => {

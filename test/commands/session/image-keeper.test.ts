@@ -59,8 +59,7 @@ function rig(state: State = sampleState(), onUntag: () => Promise<void> = () => 
   });
   const kube = { request: () => Promise.resolve({ items: [] }) } as unknown as Kube;
   const keeper = keepImages(store, {
-    engine,
-    cluster: { kube, nodes: [] },
+    where: { disk: { engine, cluster: { kube, nodes: [] } } },
     newest: () => Promise.resolve(new Map()),
     waitsMs: [1],
   });

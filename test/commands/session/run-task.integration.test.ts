@@ -38,7 +38,7 @@ async function build(...edits: readonly string[]) {
   const [first, ...others] = edits;
   let begun = false;
   const remembered = rememberedBuilds(scratch.directory, env);
-  const adapters: Omit<TaskAdapters, "cluster" | "syncer"> = {
+  const adapters: Omit<TaskAdapters, "target" | "syncer"> = {
     project: "scratch",
     engine: { engine, docker, credentials: () => Promise.resolve(undefined) },
     manifests: createManifestStore(),
