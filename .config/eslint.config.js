@@ -81,7 +81,10 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ["src/cli.ts", "test/bench/**", ".config/**"], rules: { "no-console": "off" } },
+  {
+    files: ["src/cli.ts", "test/bench/**", "test/pictures/**", ".config/**"],
+    rules: { "no-console": "off" },
+  },
   {
     files: ["test/**"],
     rules: {

@@ -108,7 +108,13 @@ describe("a loop and those who look at it from elsewhere", () => {
     await until(async () => !(await state()).paused, "its end");
     await terminal.type("q");
     await terminal.see((text) => text.includes("goes on"));
-    expect(await terminal.state()).toEqual({ exitCode: 0, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({
+      exitCode: 0,
+      echo: true,
+      lines: true,
+      cursor: true,
+      alternate: false,
+    });
     expect((await state()).loop.pid).toBe(pid);
   });
 
