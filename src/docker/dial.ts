@@ -63,7 +63,12 @@ export function engineApi(docker: Dockerode, address: string): EngineApi {
       (await dial(method, path, { isStream: true }, options)) as IncomingMessage,
     upload: async (method, path, content, options) => {
       // A Buffer's length is sent with it, where a stream would go in chunks.
-      const answer = (await dial(method, path, { isStream: true, file: content }, options)) as IncomingMessage;
+      const answer = (await dial(
+        method,
+        path,
+        { isStream: true, file: content },
+        options,
+      )) as IncomingMessage;
       let text = "";
       for await (const chunk of answer) text += (chunk as Buffer).toString("utf8");
       if (text.includes('"error"')) throw new EngineStatusError(500, text.trim());

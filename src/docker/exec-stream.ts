@@ -35,7 +35,8 @@ export async function openExec(
       }
       // What could not be started is told on standard output, and by its exit code alone.
       const code = await exitCode();
-      if (told.trim() !== "" || code > 0) output.destroy(new Error(told.trim() || `it exited with code ${code}`));
+      if (told.trim() !== "" || code > 0)
+        output.destroy(new Error(told.trim() || `it exited with code ${code}`));
       else output.end();
     } catch (error) {
       output.destroy(error as Error);

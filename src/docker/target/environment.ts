@@ -25,7 +25,9 @@ export function environmentOf(
 ): ReadonlyMap<string, string> {
   const result = new Map<string, string>();
   for (const { prefix = "", configMapRef, secretRef } of container.envFrom ?? []) {
-    const [kind, ref] = configMapRef ? (["ConfigMap", configMapRef] as const) : (["Secret", secretRef] as const);
+    const [kind, ref] = configMapRef
+      ? (["ConfigMap", configMapRef] as const)
+      : (["Secret", secretRef] as const);
     if (!ref) continue;
     const found = find(kind, pod.namespace, ref.name);
     if (!found && ref.optional !== true) throw missing(kind, ref.name);

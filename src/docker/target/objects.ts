@@ -39,7 +39,6 @@ export interface ContainerSpec {
   readonly lifecycle?: { readonly postStart?: Action; readonly preStop?: Action };
   /** Of an init container: it goes on beside the others. */
   readonly restartPolicy?: "Always";
-  readonly tty?: boolean;
   readonly stdin?: boolean;
 }
 export interface SecurityContext {
@@ -200,7 +199,12 @@ export class PodConfigError extends Error {
 }
 
 /** The values of a ConfigMap or Secret, as bytes. */
-export function configValues({ kind, data, binaryData, stringData }: ConfigObject): ReadonlyMap<string, Buffer> {
+export function configValues({
+  kind,
+  data,
+  binaryData,
+  stringData,
+}: ConfigObject): ReadonlyMap<string, Buffer> {
   const base64 = (text: string): Buffer => Buffer.from(text, "base64");
   const plain = (text: string): Buffer => Buffer.from(text, "utf8");
   const entries = (values: Readonly<Record<string, string>> = {}, read: (text: string) => Buffer) =>

@@ -36,8 +36,7 @@ export function podVolumes(spec: PodSpec, pod: PodFacts, find: FindConfig): read
 
 function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolume {
   const { name, configMap, secret, projected, downwardAPI, persistentVolumeClaim } = volume;
-  if (persistentVolumeClaim)
-    return { name, claim: persistentVolumeClaim.claimName, shared: true, files: [] };
+  if (persistentVolumeClaim) return { name, claim: persistentVolumeClaim.claimName, shared: true, files: [] };
   if (volume.emptyDir !== undefined) return { name, shared: true, files: [] };
   const sources: readonly FileSource[] | undefined = projected
     ? (projected.sources ?? [])
@@ -87,7 +86,12 @@ function filesOf(
 export async function volumesArchive(volumes: readonly PodVolume[], group = 0): Promise<Buffer> {
   const archive = pack();
   for (const { name, shared, files } of volumes) {
-    archive.entry({ name, type: "directory", mode: shared ? 0o2777 : 0o755, gid: group });
+    archive.entry({
+      name,
+      type: "directory",
+      mode: shared ? (group === 0 ? 0o777 : 0o2777) : 0o755,
+      gid: group,
+    });
     for (const { path, mode, content } of files) {
       const readable = group === 0 ? mode : mode | 0o440;
       archive.entry({ name: `${name}/${path}`, mode: readable, gid: group, size: content.length }, content);
