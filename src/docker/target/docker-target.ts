@@ -14,7 +14,7 @@ import { showFound } from "./found.js";
 import { type PodHost, prefixOf } from "./host.js";
 import { label, labelled } from "./labels.js";
 import { openRunLog } from "./logs.js";
-import type { ConfigObject, ServiceObject } from "./objects.js";
+import type { ServiceObject } from "./objects.js";
 import { createObjectStore } from "./object-store.js";
 import { ensurePodImage } from "./pod-image.js";
 import type { RunningPod } from "./pod.js";

@@ -139,28 +139,11 @@ export function startWorkload(
   // ---- what its controller would do -----------------------------------------------------------------------------------
 
   function reconcile(): void {
-    switch (kind) {
-      case "StatefulSet": {
-        inOrder();
-        return;
-      }
-      case "Job": {
-        toTheEnd();
-        return;
-      }
-      case "DaemonSet": {
-        oneByOne([`${name}-docker`]);
-        return;
-      }
-      case "Pod": {
-        oneByOne([name]);
-        return;
-      }
-      default: {
-        rollOut();
-        return;
-      }
-    }
+    if (kind === "StatefulSet") inOrder();
+    else if (kind === "Job") toTheEnd();
+    else if (kind === "DaemonSet") oneByOne([`${name}-docker`]);
+    else if (kind === "Pod") oneByOne([name]);
+    else rollOut();
   }
 
   /** A Deployment: as many new pods as may be added, as many old ones gone as may be missing. */
