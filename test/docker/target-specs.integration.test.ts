@@ -8,7 +8,7 @@ import { findEngine } from "../../src/docker/endpoint.js";
 import { dockerTarget } from "../../src/docker/target/docker-target.js";
 import type { KubeObject } from "../../src/engine/kube-object.js";
 import type { Target } from "../../src/engine/target.js";
-import { type PodCase, podCases, shared } from "./target-specs.js";
+import { type PodCase, specObjects } from "./target-specs.js";
 
 // The same pods, by the same interface, in a cluster and without one: what they do is compared.
 
@@ -112,10 +112,22 @@ const isThere: Readonly<Record<PodCase["until"], (status: Status) => boolean>> =
     containerStatuses.some(({ state }) => (state?.waiting?.reason ?? "").endsWith("Error")),
 };
 
+const containersOf = ({ initContainerStatuses = [], containerStatuses = [] }: Status) => [
+  ...initContainerStatuses,
+  ...containerStatuses,
+];
+
+/** A container among others is looked at once it has ended, whatever the others do. */
+function isSoFar({ until, container }: PodCase, status: Status): boolean {
+  if (container === undefined) return isThere[until](status);
+  return containersOf(status).some(
+    ({ name, state }) => name === container && state?.terminated !== undefined,
+  );
+}
+
 /** What there is to see of a pod, without what is the platform's own. */
-async function observed(target: Target, { until, object }: PodCase, status: Status): Promise<object> {
-  const { name: pod } = object.metadata;
-  const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+async function observed(target: Target, { until, pod, container }: PodCase, status: Status): Promise<object> {
+  const statuses = containersOf(status).filter(({ name }) => container === undefined || name === container);
   const containers = await Promise.all(
     statuses.map(async (each) => {
       const run = each.containerID ?? each.state?.terminated?.containerID;
@@ -143,11 +155,11 @@ async function observed(target: Target, { until, object }: PodCase, status: Stat
       };
     }),
   );
-  return { phase: until === "restarted" ? "any" : status.phase, containers };
+  return { phase: until === "restarted" || container !== undefined ? "any" : status.phase, containers };
 }
 
 const both = await openBoth();
-const cases = podCases(namespace);
+const { objects, cases } = specObjects(namespace);
 
 describe.skipIf(!both && !process.env["CI"])("a pod on the docker target is as in a cluster:", () => {
   const [cluster, docker] = both ?? ([] as unknown as readonly [Target, Target]);
@@ -162,7 +174,7 @@ describe.skipIf(!both && !process.env["CI"])("a pod on the docker target is as i
             project: namespace,
             deploy: "specs",
             namespace,
-            objects: [...namespaceFor(target), ...shared, ...cases.map(({ object }) => object)],
+            objects: [...namespaceFor(target), ...objects],
             imageNames: [],
             waiting: [],
             later: [],
@@ -187,7 +199,7 @@ describe.skipIf(!both && !process.env["CI"])("a pod on the docker target is as i
       await apply();
       const [there, here] = await Promise.all(
         [cluster, docker].map(async (target, index) => {
-          const status = await followed[index]!.until(each.object.metadata.name, isThere[each.until]);
+          const status = await followed[index]!.until(each.pod, (now) => isSoFar(each, now));
           return observed(target, each, status);
         }),
       );

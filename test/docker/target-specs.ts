@@ -1,10 +1,12 @@
 import type { KubeObject } from "../../src/engine/kube-object.js";
 
-/** A pod with one feature, and how far it is to come before it is looked at. */
+/** A pod with one feature, or a container of a pod with many, and how far it is to come before it is looked at. */
 export interface PodCase {
   readonly what: string;
   readonly until: "ended" | "ready" | "restarted" | "waiting";
-  readonly object: KubeObject;
+  readonly pod: string;
+  /** Left out: all containers of the pod. */
+  readonly container?: string;
 }
 
 const image = "busybox:1";
@@ -17,44 +19,73 @@ interface Fields {
   readonly container?: object;
   readonly others?: readonly object[];
   readonly metadata?: object;
+  readonly volume?: object;
   readonly until?: PodCase["until"];
 }
-let number = 0;
-function pod(what: string, script: string, fields: Fields = {}): PodCase {
-  const { spec = {}, container = {}, others = [], metadata = {}, until = "ended" } = fields;
-  number += 1;
-  return {
-    what,
-    until,
-    object: {
+interface Wanted extends Fields {
+  readonly what: string;
+  readonly script: string;
+}
+const pod = (what: string, script: string, fields: Fields = {}): Wanted => ({ what, script, ...fields });
+
+const base = {
+  restartPolicy: "Never",
+  terminationGracePeriodSeconds: 1,
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+};
+
+/** The pods of the cases, with what they use. What asks nothing of its pod shares one: a pod costs a cluster far more than a container. */
+export function specObjects(namespace: string): {
+  readonly objects: readonly KubeObject[];
+  readonly cases: readonly PodCase[];
+} {
+  const alone: KubeObject[] = [];
+  const containers: object[] = [];
+  const volumes: object[] = [];
+  const cases = wantedCases(namespace).map((wanted, index): PodCase => {
+    const { what, script, container = {}, others = [], spec, metadata, volume, until = "ended" } = wanted;
+    const name = `case-${index}`;
+    const main = { name: "main", image, command: sh(script), ...container };
+    const own = volume ? [{ name: "v", ...volume }] : [];
+    if (!spec && !metadata && others.length === 0 && until === "ended") {
+      const mounts = (container as { readonly volumeMounts?: readonly object[] }).volumeMounts;
+      containers.push({
+        ...main,
+        name,
+        ...(mounts ? { volumeMounts: mounts.map((each) => ({ ...each, name })) } : {}),
+      });
+      volumes.push(...own.map((each) => ({ ...each, name })));
+      return { what, until, pod: "together", container: name };
+    }
+    alone.push({
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name: `case-${number}`, ...metadata },
-      spec: {
-        restartPolicy: "Never",
-        terminationGracePeriodSeconds: 1,
-        automountServiceAccountToken: false,
-        enableServiceLinks: false,
-        containers: [{ name: "main", image, command: sh(script), ...container }, ...others],
-        ...spec,
-      },
-    },
+      metadata: { name, ...metadata },
+      spec: { ...base, containers: [main, ...others], volumes: own, ...spec },
+    });
+    return { what, until, pod: name };
+  });
+  const together: KubeObject = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "together" },
+    spec: { ...base, containers, volumes },
   };
+  return { objects: [...shared, together, ...alone], cases };
 }
 
 const mount = (name: string, mountPath: string, more: object = {}): object => ({
   volumeMounts: [{ name, mountPath, ...more }],
 });
-const list =
-  "cd /v && for f in $(find . -type f -o -type l | grep -v '/\\.\\.' | sort); do echo $f; cat $f; echo; done";
 
 /** What the cases use. */
-export const shared: readonly KubeObject[] = [
+const shared: readonly KubeObject[] = [
   {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: { name: "settings" },
-    data: { COLOR: "blue", "app.conf": "a=1\nb=2", "not a name": "x" },
+    data: { COLOR: "blue", "app.conf": "a=1\nb=2" },
     binaryData: { blob: Buffer.from("bin").toString("base64") },
   },
   {
@@ -95,8 +126,7 @@ export const shared: readonly KubeObject[] = [
   },
 ];
 
-export const podCases = (namespace: string): readonly PodCase[] => {
-  number = 0;
+function wantedCases(namespace: string): readonly Wanted[] {
   const fetches = (host: string): string =>
     `for i in $(seq 60); do wget -T 2 -qO- http://${host}/ 2>/dev/null && exit 0; sleep 0.5; done; echo never; exit 1`;
   return [
@@ -176,50 +206,40 @@ export const podCases = (namespace: string): readonly PodCase[] => {
         ],
       },
     }),
-    pod("a config map as files", `${list}; stat -L -c %a /v/COLOR`, {
-      spec: {
-        volumes: [
-          {
-            name: "v",
-            configMap: {
-              name: "settings",
-              items: [
-                { key: "COLOR", path: "COLOR" },
-                { key: "app.conf", path: "etc/app.conf", mode: 0o600 },
-                { key: "blob", path: "blob" },
-              ],
-            },
-          },
-        ],
+    pod("a config map as files", "cd /v; cat COLOR etc/app.conf blob; stat -L -c %a COLOR etc/app.conf", {
+      volume: {
+        configMap: {
+          name: "settings",
+          items: [
+            { key: "COLOR", path: "COLOR" },
+            { key: "app.conf", path: "etc/app.conf", mode: 0o600 },
+            { key: "blob", path: "blob" },
+          ],
+        },
       },
       container: mount("v", "/v"),
     }),
     pod("a secret as files, with a mode", "cat /v/TOKEN /v/PLAIN; stat -L -c %a /v/TOKEN", {
-      spec: { volumes: [{ name: "v", secret: { secretName: "token", defaultMode: 0o400 } }] },
+      volume: { secret: { secretName: "token", defaultMode: 0o400 } },
       container: mount("v", "/v"),
     }),
     pod(
       "one file of a volume in a directory of the image",
       "cat /etc/app.conf; test -f /etc/passwd && echo kept",
       {
-        spec: { volumes: [{ name: "v", configMap: { name: "settings" } }] },
+        volume: { configMap: { name: "settings" } },
         container: mount("v", "/etc/app.conf", { subPath: "app.conf" }),
       },
     ),
-    pod("several sources in one volume", list, {
-      spec: {
-        volumes: [
-          {
-            name: "v",
-            projected: {
-              sources: [
-                { configMap: { name: "settings", items: [{ key: "COLOR", path: "c" }] } },
-                { secret: { name: "token", items: [{ key: "TOKEN", path: "t" }] } },
-                { downwardAPI: { items: [{ path: "n", fieldRef: { fieldPath: "metadata.name" } }] } },
-              ],
-            },
-          },
-        ],
+    pod("several sources in one volume", "cd /v; cat c t n", {
+      volume: {
+        projected: {
+          sources: [
+            { configMap: { name: "settings", items: [{ key: "COLOR", path: "c" }] } },
+            { secret: { name: "token", items: [{ key: "TOKEN", path: "t" }] } },
+            { downwardAPI: { items: [{ path: "n", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+          ],
+        },
       },
       container: mount("v", "/v"),
     }),
@@ -251,8 +271,8 @@ export const podCases = (namespace: string): readonly PodCase[] => {
       spec: { initContainers: [{ name: "bad", image, command: sh("echo tried; exit 4") }] },
     }),
     pod("an empty directory that another user writes into", "echo x > /v/x && cat /v/x; stat -c %a /v", {
-      spec: { volumes: [{ name: "v", emptyDir: {} }], securityContext: { runAsUser: 1234 } },
-      container: mount("v", "/v"),
+      volume: { emptyDir: {} },
+      container: { ...mount("v", "/v"), securityContext: { runAsUser: 1234 } },
     }),
     pod(
       "a group that owns the volumes",
@@ -266,12 +286,12 @@ export const podCases = (namespace: string): readonly PodCase[] => {
       },
     ),
     pod("a read-only mount", "touch /v/x 2>&1 | grep -o 'Read-only file system'", {
-      spec: { volumes: [{ name: "v", emptyDir: {} }] },
+      volume: { emptyDir: {} },
       container: mount("v", "/v", { readOnly: true }),
     }),
     pod("a working directory", "pwd", { container: { workingDir: "/usr/share" } }),
     pod("a user and group", "id -u; id -g", {
-      spec: { securityContext: { runAsUser: 1000, runAsGroup: 2000 } },
+      container: { securityContext: { runAsUser: 1000, runAsGroup: 2000 } },
     }),
     pod("a container's own user", "id -u", {
       spec: { securityContext: { runAsUser: 1000 } },
@@ -340,10 +360,10 @@ export const podCases = (namespace: string): readonly PodCase[] => {
     }),
     pod(
       "a hook after the start",
-      `for i in $(seq 50); do test -e /hook && cat /hook && exit 0; sleep 0.1; done; exit 1`,
+      `for i in $(seq 300); do test -e /hook && cat /hook && exit 0; sleep 0.1; done; exit 1`,
       {
         container: { lifecycle: { postStart: { exec: { command: sh("echo hooked > /hook") } } } },
       },
     ),
   ];
-};
+}

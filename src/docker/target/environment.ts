@@ -31,7 +31,9 @@ export function environmentOf(
     if (!ref) continue;
     const found = find(kind, pod.namespace, ref.name);
     if (!found && ref.optional !== true) throw missing(kind, ref.name);
-    for (const [key, value] of found ? configValues(found) : []) {
+    // Bytes are for files alone.
+    const { binaryData: _, ...texts } = found ?? { apiVersion: "v1", kind, metadata: { name: ref.name } };
+    for (const [key, value] of configValues(texts)) {
       // Keys that are no names of variables are left out, as the kubelet does.
       if (/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(prefix + key)) result.set(prefix + key, value.toString("utf8"));
     }

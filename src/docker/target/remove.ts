@@ -20,10 +20,13 @@ export async function removeFound(
         .filter(({ labels, state }) => labels[label.role] === "container" && state.running)
         .map(({ id, labels }) => engine.stop(id, graces.get(labels[label.uid] ?? "") ?? 30, options)),
     );
-    const holds = found.filter(({ labels }) => labels[label.role] === "hold");
-    const others = found.filter((container) => !holds.includes(container));
-    await Promise.all(others.map(({ id }) => engine.remove(id, options)));
-    await Promise.all(holds.map(({ id }) => engine.remove(id, options)));
+    // What the engine was still making when it was first asked comes to light later.
+    for (let left = found; left.length > 0; left = await engine.list([own], options)) {
+      const holds = left.filter(({ labels }) => labels[label.role] === "hold");
+      const others = left.filter((container) => !holds.includes(container));
+      await Promise.all(others.map(({ id }) => engine.remove(id, options)));
+      await Promise.all(holds.map(({ id }) => engine.remove(id, options)));
+    }
   }
   for (const { name, labels } of volumes) {
     const claim = labels[label.claim];
