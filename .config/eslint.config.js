@@ -13,6 +13,7 @@ const layers = {
   cluster: ["cluster", "engine", "lib"],
   output: ["output", "engine", "lib"],
   ui: ["ui", "engine", "lib"],
+  control: ["control", "output", "engine", "lib"],
   migrate: ["migrate", "lib"],
   init: ["init", "lib"],
 };

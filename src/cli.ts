@@ -21,8 +21,15 @@ const usageCodes: ReadonlySet<string> = new Set([
 ]);
 
 const interrupted = new AbortController();
+const hungUp = new AbortController();
+/** The loop with a screen goes on when its terminal goes; one without a terminal has none to lose. */
+let outlivesTerminal = false;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
+    if (name === "SIGHUP" && outlivesTerminal) {
+      hungUp.abort();
+      return;
+    }
     // The first one ends in order; whoever asks twice does not want to wait.
     if (interrupted.signal.aborted) process.exit(130);
     interrupted.abort(new Error(name));
@@ -81,13 +88,67 @@ async function run({
     case "up": {
       const { upCommand } = await import("./commands/up.js");
       const output = outputMode(options.value("output"));
+      const detached = takeDetached();
+      if (options.flag("detach") && !detached) {
+        const [{ startDetached }, { loadProject }] = await Promise.all([
+          import("./commands/detach.js"),
+          import("./commands/session/session.js"),
+        ]);
+        return startDetached(await loadProject(project), { env, argv: process.argv.slice(1), signal });
+      }
+      outlivesTerminal = detached || output === "ui";
       return upCommand({
         ...project,
         output,
         cleanup: options.flag("cleanup"),
         showLogs: !options.flag("no-logs"),
+        detached,
+        hungUp: hungUp.signal,
         signal,
       });
+    }
+    case "attach": {
+      const { attachCommand } = await import("./commands/attach.js");
+      return attachCommand({ ...project, terminal: outputMode(undefined) === "ui", signal });
+    }
+    case "logs": {
+      const { logsCommand } = await import("./commands/logs.js");
+      const { flag, value } = options;
+      const since = value("since");
+      return logsCommand({
+        ...project,
+        resources: operands,
+        follow: flag("follow"),
+        json: flag("json"),
+        level: value("level"),
+        tail: value("tail"),
+        search: value("search"),
+        sinceMs: since === undefined ? undefined : duration(since, "--since"),
+        signal,
+      });
+    }
+    case "wait": {
+      const { waitCommand } = await import("./commands/wait.js");
+      const timeoutMs = duration(options.value("timeout") ?? "2m", "--timeout");
+      return waitCommand({ ...project, timeoutMs, signal });
+    }
+    case "events": {
+      const { eventsCommand } = await import("./commands/events.js");
+      return eventsCommand({ ...project, json: options.flag("json"), signal });
+    }
+    case "stop":
+    case "trigger":
+    case "restart":
+    case "pause":
+    case "resume":
+    case "sync":
+    case "focus": {
+      const requests = await import("./commands/loop-requests.js");
+      return requests.requestCommand(command.name, operands, { ...project, signal });
+    }
+    case "mcp": {
+      const { mcpCommand } = await import("./commands/mcp/mcp.js");
+      return mcpCommand({ ...project, signal });
     }
     case "run": {
       const { runCommand } = await import("./commands/run.js");
@@ -95,7 +156,7 @@ async function run({
       return runCommand({
         ...project,
         output,
-        timeoutMs: duration(options.value("timeout") ?? "10m"),
+        timeoutMs: duration(options.value("timeout") ?? "10m", "--timeout"),
         attest: options.values("attest").filter(isAttestation),
         signal,
       });
@@ -114,7 +175,13 @@ async function run({
     case "status": {
       const { statusCommand } = await import("./commands/status.js");
       const { flag } = options;
-      return statusCommand({ ...project, json: flag("json"), verify: flag("verify"), signal });
+      return statusCommand({
+        ...project,
+        json: flag("json"),
+        verify: flag("verify"),
+        watch: flag("watch"),
+        signal,
+      });
     }
     case "gc": {
       const { gcCommand } = await import("./commands/gc.js");
@@ -141,13 +208,21 @@ async function run({
         waitInitContainers: flag("wait-init-containers"),
         probes: value("probes") === "full" ? "full" : "readiness",
         hostMounts: flag("host-mounts"),
+        networkPolicies: flag("network-policies"),
         signal,
       });
     }
     case "init": {
       const { initCommand } = await import("./commands/init.js");
       const { flag } = options;
-      return initCommand({ cwd, env, yes: flag("yes"), dryRun: flag("dry-run"), signal });
+      return initCommand({
+        cwd,
+        env,
+        yes: flag("yes"),
+        dryRun: flag("dry-run"),
+        generateManifests: flag("generate-manifests"),
+        signal,
+      });
     }
     case "explain": {
       const { explainCommand } = await import("./commands/explain.js");
@@ -166,7 +241,9 @@ async function run({
     }
     case "schema": {
       const { schemaCommand } = await import("./commands/schema.js");
-      return schemaCommand({ events: options.flag("events") });
+      return schemaCommand(
+        options.flag("events") ? "events" : options.flag("control") ? "control" : "config",
+      );
     }
     case "completion": {
       const { completionCommand } = await import("./commands/completion.js");
@@ -175,6 +252,13 @@ async function run({
     default:
       throw new Error(`command ${command.name} is in the catalog and not here`);
   }
+}
+
+/** Whether `up --detach` started this process; what it starts itself is not to take itself for that. */
+function takeDetached(): boolean {
+  const detached = process.env["DEVLOOP_DETACHED"] === "1";
+  Reflect.deleteProperty(process.env, "DEVLOOP_DETACHED");
+  return detached;
 }
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {
@@ -186,11 +270,11 @@ function outputMode(given: string | undefined): "ui" | "plain" | "json" {
 }
 
 /** `90s`, `10m`, `1h` as ms. */
-function duration(text: string): number {
+function duration(text: string, option: string): number {
   const [, amount, unit] = /^(\d+)(s|m|h)$/.exec(text) ?? [];
   const ms = { s: 1_000, m: 60_000, h: 3_600_000 }[unit ?? ""];
   if (amount === undefined || ms === undefined) {
-    throw new DevloopError("USAGE", `--timeout takes a time such as 90s or 10m, not ${text}`);
+    throw new DevloopError("USAGE", `${option} takes a time such as 90s or 10m, not ${text}`);
   }
   return Number(amount) * ms;
 }

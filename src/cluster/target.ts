@@ -5,9 +5,11 @@ import { readDeployed } from "./apply/deployed.js";
 import { pruneDeploys } from "./apply/prune.js";
 import { removeProject } from "./apply/remove.js";
 import { openResourceTypes } from "./apply/resource-types.js";
+import { restartWorkload } from "./apply/restart.js";
 import { imageLoader } from "./load/choose.js";
 import type { LayerMemory } from "./load/known-layers.js";
 import { watchClusterHealth } from "./monitor.js";
+import { describeWorkload } from "./observe/describe-workload.js";
 import { kubePods } from "./pod-access.js";
 import type { ResolvedCluster } from "./providers/resolve.js";
 
@@ -31,6 +33,8 @@ export function kubernetesTarget(
       applyDeploy(kube, request, { ...options, types: (types ??= openResourceTypes(kube)) }),
     prune: (request, options) => pruneDeploys(kube, { ...request, namespace }, options),
     remove: (request, options) => removeProject(kube, request, options),
+    restart: (workload, options) => restartWorkload(kube, workload, options),
+    describe: (workload, options) => describeWorkload(kube, workload, options),
     deployed: (project, options) => readDeployed(kube, project, options),
     watchHealth: (options) => watchClusterHealth(kube, cluster.uid, options),
     async [Symbol.asyncDispose]() {

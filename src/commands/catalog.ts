@@ -55,10 +55,24 @@ export const commands: readonly CommandSpec[] = [
         about:
           "auto: the screen (ui) in a terminal, plain lines elsewhere; json: one event a line (docs/events.md)",
       },
+      { name: "detach", short: "d", about: "run in the background; attach, logs, status and stop find it" },
       { name: "cleanup", about: "remove what was deployed when it ends" },
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
-    notes: ["ctrl-c ends devloop; what is deployed keeps running, unless --cleanup is given."],
+    notes: [
+      "ctrl-c ends devloop; what is deployed keeps running, unless --cleanup is given.",
+      "one loop runs for a project: a second up in a terminal shows the first one's screen. When its terminal goes away, the loop goes on without a screen.",
+    ],
+  },
+  {
+    name: "attach",
+    about: "the screen of the project's running loop; q leaves it running",
+    options: project,
+  },
+  {
+    name: "stop",
+    about: "end the project's running loop; what is deployed keeps running",
+    options: project,
   },
   {
     name: "run",
@@ -98,9 +112,77 @@ export const commands: readonly CommandSpec[] = [
     about: "what of this project is deployed and how it is, and what its images take on disk",
     options: [
       ...project,
+      { name: "watch", short: "w", about: "what the running loop does, until ctrl-c" },
       { name: "verify", about: "compare the files that are synced with every container, by their hashes" },
       json,
     ],
+  },
+  {
+    name: "logs",
+    about: "lines of the project's containers and builds, as the running loop keeps them",
+    operands: "RESOURCE…",
+    options: [
+      { name: "follow", short: "f", about: "go on with the lines that come" },
+      { name: "since", value: "TIME", about: "lines of the last 90s, 5m, 1h" },
+      {
+        name: "level",
+        value: "LEVEL",
+        choices: ["trace", "debug", "info", "warn", "error", "fatal"],
+        about: "lines at least as grave, as their text tells",
+      },
+      { name: "tail", value: "N", about: "the newest N lines of those that are kept" },
+      { name: "search", value: "TEXT", about: "lines that hold it; case counts where it has a capital" },
+      json,
+      { name: "file", value: "FILE", about: "the config file (-f is --follow here)" },
+      profile,
+    ],
+    notes: ["RESOURCE is a workload, an image (what its build prints) or a deploy; all without one."],
+  },
+  {
+    name: "wait",
+    about: "until everything is ready; exit code 1, and why, when something failed or the time is over",
+    options: [
+      ...project,
+      { name: "for", value: "WHAT", choices: ["ready"], about: "what to wait for (default ready)" },
+      { name: "timeout", value: "TIME", about: "give up after this long: 90s, 10m (default 2m)" },
+    ],
+  },
+  {
+    name: "trigger",
+    about: "build an image again, or apply a deploy again; everything without a name",
+    operands: "RESOURCE",
+    options: project,
+  },
+  {
+    name: "restart",
+    about: "start a workload's processes anew",
+    operands: "WORKLOAD",
+    options: project,
+  },
+  { name: "pause", about: "changes are noticed and wait", options: project },
+  { name: "resume", about: "go on after a pause", options: project },
+  {
+    name: "sync",
+    about: "switch the sync of an image's files on or off; of all images without a name",
+    operands: "on|off IMAGE…",
+    options: project,
+  },
+  {
+    name: "focus",
+    about: "only these images, and what has them, follow edits; all again without a name",
+    operands: "IMAGE…",
+    options: project,
+  },
+  {
+    name: "events",
+    about: "what the running loop does from now on; with --json its state first, then every event",
+    options: [...project, json],
+  },
+  {
+    name: "mcp",
+    about: "a Model Context Protocol server on standard input and output, for editors and coding agents",
+    options: project,
+    notes: ["docs/mcp.md says how to set it up."],
   },
   {
     name: "gc",
@@ -125,6 +207,10 @@ export const commands: readonly CommandSpec[] = [
     about: "write a devloop.yaml for the project in this directory, from its Dockerfiles and manifests",
     options: [
       { name: "yes", short: "y", about: "ask nothing: take the default of every question" },
+      {
+        name: "generate-manifests",
+        about: "where there are Dockerfiles and no manifests: make a plain kustomize base and overlay in k8s",
+      },
       { name: "dry-run", about: "only print what would be written" },
     ],
     notes: [
@@ -181,6 +267,10 @@ export const commands: readonly CommandSpec[] = [
         name: "host-mounts",
         about: "mount the node's paths for binds outside the project, in the dev overlay",
       },
+      {
+        name: "network-policies",
+        about: "part services as the compose file's networks do, by NetworkPolicies",
+      },
     ],
     notes: [
       "it can be run again after an edit of the compose file: what you edited since is merged or left alone.",
@@ -206,7 +296,10 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "schema",
     about: "print the JSON Schema of devloop.yaml",
-    options: [{ name: "events", about: "the schema of --output json instead" }],
+    options: [
+      { name: "events", about: "the schema of --output json instead" },
+      { name: "control", about: "the schema of what a loop's socket takes and gives instead" },
+    ],
   },
   { name: "completion", about: "print a completion script", operands: "bash|zsh|fish", options: [] },
 ];

@@ -2,6 +2,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { bytes } from "../lib/format.js";
 import { runTool } from "../lib/run-tool.js";
+import { installCommand, packageManager, startEngineCommand } from "./install-commands.js";
 
 /** One thing looked at. `fail`: devloop cannot work without it; `warn`: some of it cannot, or not for long. */
 export interface Check {
@@ -53,6 +54,23 @@ export function checkBuildKit(engine: {
   return { name, status: "ok", message: `part of the engine (API ${engine.apiVersion})` };
 }
 
+/**
+ * Why an engine does not answer, with the command that ends it: one that is not installed is installed, one that is there is
+ * started. What is wrong with its address or its rights, the error itself tells.
+ */
+export async function judgeEngineFailure(error: unknown, options: ToolOptions): Promise<Check> {
+  const message = errorText(error);
+  const { code, syscall } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  const nobodyThere = syscall === "connect" && (code === "ENOENT" || code === "ECONNREFUSED");
+  const hint = error instanceof DevloopError ? error.hint : undefined;
+  if (!nobodyThere) return { name: "engine", status: "fail", message, ...(hint ? { fix: hint } : {}) };
+  const manager = await packageManager();
+  const daemon = process.platform === "linux" ? "dockerd" : "docker";
+  const { problem } = await toolVersion(daemon, ["--version"], options);
+  const fix = problem === undefined ? startEngineCommand(manager) : installCommand("engine", manager);
+  return { name: "engine", status: "fail", message, fix };
+}
+
 export async function checkBuildx(options: ToolOptions): Promise<Check> {
   const found = await toolVersion("docker", ["buildx", "version"], options);
   if (found.version !== undefined) return { name: "buildx", status: "ok", message: found.version };
@@ -76,7 +94,7 @@ export async function checkRenderer(options: ToolOptions): Promise<Check> {
     name,
     status: "fail",
     message: `${kustomize.problem}; ${kubectl.problem}`,
-    fix: "brew install kustomize   (or https://kubectl.docs.kubernetes.io/installation/kustomize)",
+    fix: installCommand("kustomize", await packageManager()),
   };
 }
 
@@ -87,7 +105,7 @@ export async function checkHelm(options: ToolOptions): Promise<Check> {
     name: "helm",
     status: "warn",
     message: `${found.problem}: only needed for helm deploys`,
-    fix: "brew install helm   (or https://helm.sh/docs/intro/install)",
+    fix: installCommand("helm", await packageManager()),
   };
 }
 

@@ -21,6 +21,7 @@ import {
   checkInotify,
   checkNode,
   checkRenderer,
+  judgeEngineFailure,
   type Check,
 } from "./doctor-checks.js";
 
@@ -121,7 +122,7 @@ async function engineChecks(
       ],
     };
   } catch (error) {
-    return { checks: [failed("engine", error)] };
+    return { checks: [await judgeEngineFailure(error, { env, signal })] };
   }
 }
 
@@ -177,7 +178,11 @@ async function clusterCheck(
         status: "ok",
         message: `none: the containers run on the engine itself (docs/targets.md); for a cluster: ${error.hint ?? ""}`,
       };
-    return failed("cluster", error);
+    if (engine) return failed("cluster", error);
+    // Which of them are local, the engine tells: a fix without it would be a guess.
+    const message =
+      "not looked for: local clusters are known by their nodes, and no container engine answers";
+    return { name: "cluster", status: "fail", message };
   }
 }
 

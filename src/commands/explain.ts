@@ -16,24 +16,35 @@ export async function explainCommand(options: ExplainOptions): Promise<number> {
   if (options.paths.length === 0) {
     throw new DevloopError("USAGE", "explain needs a path", { hint: "devloop explain src/server.js" });
   }
-  const { project, loaded } = await loadProject(options);
-  // An image's own scope stands for its synced files too: its rules say which these are.
-  const scopes = (await projectScopes(project, loaded.files))
-    .filter(({ id }) => !id.startsWith("sync:"))
-    .map(compileScope);
-  const problems: readonly Failure[] = scopes.flatMap((scope) => scope.problems);
+  const { problems, explained } = await explainPaths(options);
   for (const { message } of problems) process.stderr.write(`${message}\n`);
-  const syncs = await explainedSyncs(project);
-  for (const path of options.paths) {
-    const absolute = resolve(options.cwd, path);
-    const effects = explainPath(absolute, scopes).map((found) =>
-      withSync(found, absolute, syncs.get(found.id)),
-    );
+  for (const { path, effects } of explained) {
     for (const line of printExplanation(path, effects)) {
       process.stdout.write(`${line.replaceAll(options.cwd + sep, "")}\n`);
     }
   }
   return 0;
+}
+
+/** What a change of each path would do; `problems` are ignore files and the like that cannot be read. */
+export async function explainPaths(options: ExplainOptions): Promise<{
+  readonly problems: readonly Failure[];
+  readonly explained: readonly { readonly path: string; readonly effects: readonly Effect[] }[];
+}> {
+  const { project, loaded } = await loadProject(options);
+  // An image's own scope stands for its synced files too: its rules say which these are.
+  const scopes = (await projectScopes(project, loaded.files))
+    .filter(({ id }) => !id.startsWith("sync:"))
+    .map(compileScope);
+  const syncs = await explainedSyncs(project);
+  const explained = options.paths.map((path) => {
+    const absolute = resolve(options.cwd, path);
+    const effects = explainPath(absolute, scopes).map((found) =>
+      withSync(found, absolute, syncs.get(found.id)),
+    );
+    return { path, effects };
+  });
+  return { problems: scopes.flatMap((scope) => scope.problems), explained };
 }
 
 /** The lines that `devloop explain PATH` prints: one for each scope, those that are touched first. */

@@ -1,7 +1,8 @@
-import { writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { configIn } from "../config/find-config.js";
 import { chooseDeploys, deployPlace } from "../init/choose-deploys.js";
+import { generateManifests } from "../init/generate-manifests.js";
 import { devloopYaml } from "../init/devloop-yaml.js";
 import type { DeployChoice, Findings, ImagePair, InitPlan } from "../init/model.js";
 import { pairImages, type Pairing } from "../init/pair-images.js";
@@ -20,8 +21,10 @@ export interface InitOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Take every default without asking. */
   readonly yes: boolean;
-  /** Print devloop.yaml instead of writing it. */
+  /** Print what would be written instead of writing it. */
   readonly dryRun: boolean;
+  /** Where there are Dockerfiles and no manifests: make these, too. */
+  readonly generateManifests: boolean;
   /** Who answers; left out: the terminal, where there is one. */
   readonly ask?: Ask | undefined;
   readonly signal: AbortSignal;
@@ -93,7 +96,7 @@ async function askForPairs({ openImages, openDockerfiles }: Pairing, ask: Ask): 
 
 /** Nothing here can be deployed: says what is missing, and offers migrate for a compose file. */
 async function withoutManifests(
-  { dockerfiles }: Findings,
+  found: Findings,
   options: InitOptions & { readonly ask: Ask | undefined },
 ): Promise<number> {
   const compose = await composeFileHere(options.cwd);
@@ -106,15 +109,45 @@ async function withoutManifests(
     process.stdout.write("next: devloop migrate --dry-run, then devloop migrate\n");
     return 1;
   }
-  const [first] = dockerfiles;
+  const [first] = found.dockerfiles;
+  const making =
+    first !== undefined &&
+    (options.generateManifests ||
+      ((await options.ask?.confirm(
+        `there is ${first.path} and there are no Kubernetes manifests: make a plain kustomize base and overlay in k8s?`,
+      )) ??
+        false));
+  if (making) return await makeManifests(found, options);
   process.stdout.write(
     first === undefined
       ? "there are no Dockerfiles, Kubernetes manifests or compose files here: nothing was written\n" +
           "next: go to the directory of a project that has them\n"
       : `there is ${first.path} and there are no Kubernetes manifests: nothing was written\n` +
-          "next: add a Deployment that names the image (a kustomization, a chart or plain manifests), then devloop init\n",
+          "next: devloop init --generate-manifests makes a plain kustomize base and overlay; or add a Deployment that names the image, then devloop init\n",
   );
   return 1;
+}
+
+/** Writes a plain base, an overlay for development, and the devloop.yaml for them; nothing where one of the files is there. */
+async function makeManifests(found: Findings, options: InitOptions): Promise<number> {
+  const { cwd } = options;
+  const { plan, files } = generateManifests(dnsName(basename(cwd), "project"), found);
+  const text = devloopYaml(plan);
+  if (options.dryRun) {
+    const all = [...files, ["devloop.yaml", text] as const];
+    process.stdout.write(all.map(([path, content]) => `# ---- ${path}\n${content}`).join("\n"));
+    return 0;
+  }
+  const there = found.files.find((path) => files.has(path));
+  if (there !== undefined) throw alreadyThere(there);
+  for (const [path, content] of files) {
+    await mkdir(dirname(join(cwd, path)), { recursive: true });
+    await writeNew(join(cwd, path), content);
+  }
+  await loadProject({ cwd, env: options.env, profiles: [], text });
+  await writeNew(join(cwd, "devloop.yaml"), text);
+  process.stdout.write(`${[...files.keys()].map((path) => `wrote ${path}\n`).join("")}${summary(plan)}`);
+  return 0;
 }
 
 /** Writes a file that is not there yet; one that came meanwhile stays as it is. */

@@ -9,6 +9,7 @@ import type { ReportEntry } from "../migrate/convert/ledger.js";
 import { dnsName } from "../migrate/convert/names.js";
 import type { WriteStep } from "../migrate/write/plan-writes.js";
 import { readSources } from "../migrate/write/read-sources.js";
+import { readProjectName } from "../migrate/write/state.js";
 import { writeMigration } from "../migrate/write/write-files.js";
 
 export interface MigrateOptions {
@@ -28,6 +29,7 @@ export interface MigrateOptions {
   readonly waitInitContainers: boolean;
   readonly probes: "readiness" | "full";
   readonly hostMounts: boolean;
+  readonly networkPolicies: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -43,9 +45,10 @@ export async function migrateCommand(options: MigrateOptions): Promise<number> {
     env,
     signal,
   });
-  const out = options.out === undefined ? models.base.directory : resolve(options.cwd, options.out);
+  const out = outOf(options, models.base.directory);
   const migration = convert(models, { ...options, out, sources });
   const steps = await writeMigration(migration.files, {
+    project: models.base.name,
     out,
     signal,
     force: options.force,
@@ -56,6 +59,9 @@ export async function migrateCommand(options: MigrateOptions): Promise<number> {
   return options.strict && openEntries(migration).length > 0 ? 1 : 0;
 }
 
+const outOf = ({ cwd, out }: MigrateOptions, directory: string): string =>
+  out === undefined ? directory : resolve(cwd, out);
+
 /** The first file is the base; the override file is the dev overlay, and each further -f an overlay of its own. */
 async function loadModels(options: MigrateOptions): Promise<Models> {
   const { cwd, env, profiles, signal } = options;
@@ -64,7 +70,10 @@ async function loadModels(options: MigrateOptions): Promise<Models> {
     return loadCompose(given, { signal });
   };
   // Which files there are is what the loader finds out; all of them together must be right in any case.
-  const all = await load(options.files);
+  const found = await load(options.files);
+  const known =
+    found.nameFrom === "directory" ? await readProjectName(outOf(options, found.directory)) : undefined;
+  const all = known === undefined || known === found.name ? found : await load(options.files, known);
   const [first, ...further] = all.files;
   if (first === undefined) throw new DevloopError("COMPOSE_NOT_FOUND", "there is no compose file here");
   const base = further.length === 0 ? all : await load([first], all.name);

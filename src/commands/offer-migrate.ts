@@ -67,6 +67,7 @@ export async function migrateHere(
     waitInitContainers: false,
     probes: "readiness",
     hostMounts: false,
+    networkPolicies: false,
     signal,
   });
 }

@@ -1,8 +1,11 @@
 import { devloopJsonSchema } from "../config/json-schema.js";
+import { controlJsonSchema } from "../control/json-schema.js";
 import { eventsJsonSchema } from "../output/event-schema.js";
 
-/** `devloop schema`: prints the JSON Schema of devloop.yaml, or of the events that `--output json` prints. */
-export function schemaCommand({ events }: { readonly events: boolean }): number {
-  process.stdout.write(`${JSON.stringify(events ? eventsJsonSchema() : devloopJsonSchema(), null, 2)}\n`);
+const schemas = { config: devloopJsonSchema, events: eventsJsonSchema, control: controlJsonSchema };
+
+/** `devloop schema`: prints the JSON Schema of devloop.yaml, of `--output json`'s events, or of a loop's socket. */
+export function schemaCommand(of: keyof typeof schemas): number {
+  process.stdout.write(`${JSON.stringify(schemas[of](), null, 2)}\n`);
   return 0;
 }

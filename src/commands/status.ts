@@ -1,4 +1,6 @@
 import { relative } from "node:path";
+import type { PublicState } from "../control/protocol.js";
+import type { RunningLoop } from "../control/find-loop.js";
 import type { PlaceSurvey } from "../cluster/disk/survey.js";
 import { surveyDisk } from "../cluster/disk/survey.js";
 import { glanceAtWorkloads } from "../cluster/observe/glance.js";
@@ -11,6 +13,8 @@ import { DevloopError, errorText, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { tableLines } from "../lib/table.js";
 import { findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
+import { findRunning } from "./find-running.js";
+import { loopLines, watchStatus } from "./loop-status.js";
 import { type EngineAdapter, openEngine, type TargetAdapter } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
@@ -20,15 +24,19 @@ export interface StatusOptions extends ProjectOptions {
   readonly json: boolean;
   /** Compares the files that are synced with every container. */
   readonly verify: boolean;
+  /** Goes on with what the running loop does. */
+  readonly watch: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * `devloop status`: what of the project is deployed and how it is, and what its images take on disk. Changes nothing, and
- * tells what it can where the engine or the cluster does not answer.
+ * `devloop status`: what the project's loop does where one runs, what is deployed and how it is, and what the images take on disk.
+ * Changes nothing, and tells what it can where the engine or the cluster does not answer.
  */
 export async function statusCommand(options: StatusOptions): Promise<number> {
   const { env, signal, json } = options;
+  if (options.watch) return watchStatus(await findRunning(options), options);
+  const running = await answeringLoop(options);
   const { project, loaded } = await loadProject(options, { check: false });
   const notes: string[] = [];
   const onNote = (note: string): void => void notes.push(note);
@@ -59,6 +67,7 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
       )
     : undefined;
   const status: Status = {
+    running,
     project,
     file: loaded.file,
     cluster: target && { ...target.cluster, server: target.address },
@@ -77,6 +86,8 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
 }
 
 interface Status {
+  /** Undefined where none runs. */
+  readonly running: { readonly loop: RunningLoop; readonly state: PublicState } | undefined;
   readonly project: Project;
   readonly file: string;
   readonly cluster: (ClusterState & { readonly server: string }) | undefined;
@@ -93,6 +104,18 @@ interface Workloads extends Pick<Deployed, "missing"> {
     readonly workload: AppliedWorkload;
     readonly health: WorkloadHealth | undefined;
   }[];
+}
+
+async function answeringLoop(options: StatusOptions): Promise<Status["running"]> {
+  try {
+    const loop = await findRunning(options);
+    const state = (await loop.client.get("/v1/state", {}, options)) as PublicState;
+    return { loop, state };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof DevloopError && error.code === "LOOP_NOT_RUNNING") return undefined;
+    throw error;
+  }
 }
 
 async function answeringEngine(
@@ -137,13 +160,17 @@ async function readDisk(
 }
 
 /** The status for people. */
-function textStatus({ project, file, cluster, workloads, disk, synced }: Status, cwd: string): string[] {
+function textStatus(
+  { running, project, file, cluster, workloads, disk, synced }: Status,
+  cwd: string,
+): string[] {
   const where = cluster
     ? `${cluster.context} at ${cluster.server}, namespace ${cluster.namespace}`
     : "not known: see above";
   return [
     ...tableLines([
       ["project", `${project.name}, ${relative(cwd, file)}`],
+      ...(running ? [] : [["loop", "none runs; devloop up starts one"]]),
       ["cluster", where],
       ...disk.map((place, index) => [index === 0 ? "disk" : "", placeLine(place)]),
       ...(workloads?.missing ?? []).map((title) => [
@@ -151,7 +178,12 @@ function textStatus({ project, file, cluster, workloads, disk, synced }: Status,
         `${title} was deployed and is not there any more`,
       ]),
     ]),
-    ...(workloads ? ["", ...workloadLines(workloads)] : []),
+    // The loop knows more of its workloads than a look at the cluster does.
+    ...(running
+      ? ["", ...loopLines(running.loop, running.state)]
+      : workloads
+        ? ["", ...workloadLines(workloads)]
+        : []),
     ...(synced ? ["", ...verdictLines(synced)] : []),
   ];
 }
@@ -169,9 +201,10 @@ function workloadLines({ found }: Workloads): string[] {
   ]);
 }
 
-function jsonStatus({ project, file, cluster, workloads, disk, synced, notes }: Status): object {
+function jsonStatus({ running, project, file, cluster, workloads, disk, synced, notes }: Status): object {
   return {
     project: { name: project.name, file },
+    ...(running ? { loop: running.state } : {}),
     ...(cluster
       ? {
           cluster: {

@@ -1,13 +1,24 @@
+import { realpath } from "node:fs/promises";
+import type { Writable } from "node:stream";
+import type { LogSource } from "../engine/log-source.js";
+import type { LoopControl } from "../engine/loop-control.js";
+import { serveLoop } from "../control/serve-loop.js";
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
-import { recordTaskOutput } from "../output/record-task-output.js";
 import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
+import { openScreen } from "./open-screen.js";
 import { terminalAsk } from "./ask.js";
+import { attachTo } from "./attach.js";
+import { openDaemonLog } from "./daemon-log.js";
+import { alreadyRuns, daemonLogPath } from "./detach.js";
+import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
+import { keepLogs } from "./session/keep-logs.js";
+import { localControl } from "./session/loop-control.js";
 import {
   loadProject,
   openSession,
@@ -16,6 +27,7 @@ import {
   type Session,
 } from "./session/session.js";
 import { removeDeployed } from "./down.js";
+import { watchTerminal } from "./terminal-loss.js";
 
 export type OutputMode = "ui" | "plain" | "json";
 export interface UpOptions extends ProjectOptions {
@@ -23,20 +35,42 @@ export interface UpOptions extends ProjectOptions {
   /** Remove what was deployed when it ends. */
   readonly cleanup: boolean;
   readonly showLogs: boolean;
+  /** It has no terminal and writes to its log file: `up --detach` started it. */
+  readonly detached: boolean;
+  /** Aborts when the terminal hangs up: a loop with a screen goes on without. */
+  readonly hungUp: AbortSignal;
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
 
-/** `devloop up`: the loop, until it is told to end. Resolves with the exit code. */
+/** `devloop up`: the loop, until it is told to end; where it runs already, its screen. Resolves with the exit code. */
 export async function upCommand(options: UpOptions): Promise<number> {
   const loaded = await loadOrMigrate(options);
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
-  const session = openSession(loaded, { ...options, watch: true }, signal);
   const onQuit = (): void => {
     quit.abort();
   };
-  const screen = await openOutput(session, options, { onQuit, signal });
+  const session = openSession(loaded, { ...options, watch: true }, signal);
+  const { store, details, redactor } = session;
+  await using kept = keepLogs(session, { root: loaded.project.root, env: options.env });
+  const control = localControl(store, { onStop: onQuit });
+  const served = await serveLoop(
+    { store, logs: kept, control, details, redact: redactor.redact },
+    { file: await realpath(loaded.loaded.file), env: options.env, signal },
+  );
+  if (served.kind === "running") {
+    if (options.output !== "ui") throw alreadyRuns(served.loop);
+    process.stdout.write(`${whoRuns(served.loop)}: attached to it\n`);
+    return await attachTo(served.loop, options);
+  }
+  await using _socket = served.socket;
+  const screen = await openOutput(session, options, {
+    control,
+    logs: kept,
+    root: loaded.project.root,
+    signal,
+  });
   try {
     await session.begin({ onNote: screen.note });
     await aborted(signal);
@@ -50,8 +84,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
     await screen.close();
   }
   const cleaned = !options.cleanup || (await cleanUp(options, loaded));
-  if (!options.cleanup && options.output !== "json")
-    process.stdout.write(stillRunning(session.store.getSnapshot()));
+  if (!options.cleanup && options.output !== "json") screen.say(stillRunning(session.store.getSnapshot()));
   if (options.signal.aborted) return 130;
   return cleaned ? 0 : 1;
 }
@@ -96,80 +129,120 @@ async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<boole
 
 interface Screen {
   readonly note: (message: string) => void;
+  /** For after the end. */
+  readonly say: (text: string) => void;
   readonly close: () => Promise<void>;
 }
+interface ScreenOptions {
+  readonly control: LoopControl;
+  readonly logs: LogSource;
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
 
-async function openOutput(
-  session: Session,
-  options: UpOptions,
-  { onQuit, signal }: { readonly onQuit: () => void; readonly signal: AbortSignal },
-): Promise<Screen> {
-  if (options.output !== "ui") {
-    const output = attachLines(session, options.output, { showLogs: options.showLogs, signal });
-    return {
-      note: (message) => {
-        process.stderr.write(`${message}\n`);
-      },
-      close: () => closeLines(output),
-    };
-  }
-  const [{ startUi }, { taskHold }] = await Promise.all([
-    import("../ui/start-ui.js"),
-    import("../engine/plan.js"),
-  ]);
-  const { store, logs } = session;
-  const endRecording = recordTaskOutput(store, logs.buffer);
-  const ui = startUi({
-    store,
-    logs: logs.buffer,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    version,
-    holdOf: taskHold,
-    actions: {
-      rebuild: (image) => {
-        store.dispatch({ type: "trigger.requested", ...(image === undefined ? {} : { image }) });
-      },
-      pause: () => {
-        store.dispatch({ type: "loop.paused" });
-      },
-      resume: () => {
-        store.dispatch({ type: "loop.resumed" });
-      },
-      quit: onQuit,
-      // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
-      interrupt: () => {
-        process.kill(process.pid, "SIGINT");
-      },
+async function openOutput(session: Session, options: UpOptions, screen: ScreenOptions): Promise<Screen> {
+  if (options.detached) return openLogFile(session, options, screen);
+  if (options.output === "ui") return openUi(session, options, screen);
+  const output = attachLines(session, options.output, { showLogs: options.showLogs, signal: screen.signal });
+  return {
+    note: (message) => {
+      process.stderr.write(`${message}\n`);
+    },
+    say: (text) => {
+      process.stdout.write(text);
+    },
+    close: () => closeLines(output),
+  };
+}
+
+/** The screen, for as long as its terminal is there; the loop's log file after that. */
+async function openUi(session: Session, options: UpOptions, screen: ScreenOptions): Promise<Screen> {
+  const { control, logs } = screen;
+  const ui = await openScreen({
+    store: session.store,
+    logs,
+    control,
+    details: session.details,
+    cwd: options.cwd,
+    env: options.env,
+    quit: () => {
+      control.stop();
+    },
+    // As if the terminal had sent it: the exit code is the same, and a second one ends at once.
+    interrupt: () => {
+      process.kill(process.pid, "SIGINT");
     },
   });
+  const close = async (): Promise<void> => {
+    ui.unmount();
+    await ui.waitUntilExit();
+  };
+  const { lost, release } = watchTerminal(process, options.hungUp);
+  let file: Promise<Screen> | undefined;
+  lost.addEventListener("abort", () => {
+    // What the screen says while it goes is for nobody.
+    void close()
+      .catch(() => undefined)
+      .then(release);
+    file = openLogFile(session, options, screen);
+    void file.then(({ note }) => {
+      note("the terminal is gone: the loop goes on without a screen; devloop attach shows it");
+    });
+  });
   // A screen that breaks ends the session; closing it tells why.
-  ui.waitUntilExit().catch(onQuit);
+  ui.waitUntilExit().catch(() => {
+    if (!lost.aborted) control.stop();
+  });
   return {
-    note: () => undefined,
-    close: async () => {
-      endRecording();
-      ui.unmount();
-      await ui.waitUntilExit();
+    note: (message) =>
+      void file?.then((other) => {
+        other.note(message);
+      }),
+    say: (text) => {
+      if (!lost.aborted) process.stdout.write(text);
     },
+    close: async () => (file ? (await file).close() : close()),
+  };
+}
+
+/** What a loop without a terminal does stands in a file; what containers print is kept elsewhere, for `devloop logs`. */
+async function openLogFile(
+  session: Session,
+  options: UpOptions,
+  { root, signal }: ScreenOptions,
+): Promise<Screen> {
+  const file = await openDaemonLog(daemonLogPath(root, options.env));
+  const output = attachLines(session, "plain", { showLogs: false, signal, stdout: file });
+  const say = (text: string): void => {
+    file.write(text);
+  };
+  return {
+    note: (message) => {
+      say(`${message}\n`);
+    },
+    say,
+    close: () => closeLines(output),
   };
 }
 
 /**
- * Attaches plain lines or JSON lines on standard output; log deliveries wait for whoever reads it, until the signal
+ * Attaches plain lines or JSON lines, on standard output unless another is given; log deliveries wait for whoever reads it, until the signal
  * aborts: somebody who does not read any more must not hold up the end.
  */
 export function attachLines(
   session: Session,
   mode: "plain" | "json",
-  { showLogs, signal }: { readonly showLogs: boolean; readonly signal: AbortSignal },
+  {
+    showLogs,
+    signal,
+    stdout = process.stdout,
+  }: { readonly showLogs: boolean; readonly signal: AbortSignal; readonly stdout?: Writable },
 ): Output {
   const { store, logs, redactor } = session;
-  const shared = { store, logs, stdout: process.stdout, redact: redactor.redact };
+  const shared = { store, logs, stdout, redact: redactor.redact };
+  const color = stdout === process.stdout && wantsColor(process.stdout, process.env);
   const output =
-    mode === "json"
-      ? jsonOutput({ ...shared, version })
-      : plainOutput({ ...shared, color: wantsColor(process.stdout, process.env), showLogs });
+    mode === "json" ? jsonOutput({ ...shared, version }) : plainOutput({ ...shared, color, showLogs });
   logs.addDrain(() => output.drain({ signal }).catch(() => undefined));
   return output;
 }

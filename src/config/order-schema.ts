@@ -1,18 +1,26 @@
 import { z } from "zod";
 
 const name = z.string().min(1);
-const milestones = ["started", "ready", "completed"] as const;
+const milestone = z
+  .enum(["started", "ready", "completed"])
+  .describe("started: a pod runs; ready: all do; completed: the job ended well.");
+const need = z.union([
+  milestone,
+  z
+    .strictObject({
+      until: milestone,
+      restart: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Start the workload anew whenever the other one is: new pods of that make new pods of this.",
+        ),
+    })
+    .describe("How far it is to be, and whether its new pods make new pods here."),
+]);
 /** `order`: what waits for what. */
 export const orderSchema = z
-  .record(
-    name,
-    z
-      .record(
-        name,
-        z.enum(milestones).describe("started: a pod runs; ready: all do; completed: the job ended well."),
-      )
-      .describe("The workloads that it waits for, and how far each is to be."),
-  )
+  .record(name, z.record(name, need).describe("The workloads that it waits for, and how far each is to be."))
   .superRefine((order, context) => {
     const circle = findCircle(order);
     if (!circle) return;

@@ -25,10 +25,21 @@ export function toProject({ config, file }: Pick<LoadedConfig, "config" | "file"
     images: Object.entries(config.images).map(([name, image]) => toImage(name, image, root)),
     deploys: withDistinctIds(config.deploy.map((entry) => toDeploy(entry, root))),
     forwards: config.forwards.map(toForward),
-    order: config.order,
+    order: mapValues(config.order, (needs) =>
+      mapValues(needs, (need) => (typeof need === "string" ? need : need.until)),
+    ),
+    restarts: toRestarts(config.order),
     maxBuilds: config.limits.builds,
     keepImages: config.keepImages,
   };
+}
+
+/** Which others each workload is started anew with. */
+function toRestarts(order: Config["order"]): Project["restarts"] {
+  const others = mapValues(order, (needs) =>
+    Object.entries(needs).flatMap(([name, need]) => (typeof need === "object" && need.restart ? [name] : [])),
+  );
+  return Object.fromEntries(Object.entries(others).filter(([, names]) => names.length > 0));
 }
 
 /** A chart or values file that is fetched from elsewhere: `oci://…`, `https://…`. */

@@ -4,10 +4,19 @@ import type { LogLine } from "./model.js";
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+export function isLogLevel(word: string): word is LogLevel {
+  return logLevels.some((level) => level === word);
+}
+
 /** A line that is kept; `order` is its place among all lines of all resources of the session, from 1. */
 export interface KeptLine extends LogLine {
   readonly order: number;
   readonly level?: LogLevel;
+}
+
+/** A line, and where it stands in a view. */
+export interface ViewedLine extends KeptLine {
+  readonly index: number;
 }
 
 /** What to look for in a line's text. */
@@ -21,6 +30,8 @@ export type LogPattern =
 export interface LogFilter {
   /** Ids of workloads, and of tasks (`build:web`) whose programs print. */
   readonly resources?: readonly string[];
+  /** A pod's name, without its namespace. */
+  readonly pod?: string;
   readonly container?: string;
   readonly pattern?: LogPattern;
   /** Lines at least as grave; a line without a level passes as `info`. */
@@ -31,16 +42,23 @@ export interface LogFilter {
 
 /**
  * The lines that a filter lets through, by index: `first` to `end - 1`. New ones come at the end; `first` rises when the
- * oldest are dropped, and an index means the same line for as long as the view lives.
+ * oldest are dropped, and an index means the same line for as long as the view lives. A line that its resource dropped before others
+ * is left out of what `lines` gives.
  */
 export interface LogView extends AsyncDisposable {
   readonly first: number;
   readonly end: number;
   /** Whether lines from before the view was opened are still being looked through: `end` is not to be trusted yet. */
   readonly reading: boolean;
+  /** Why the view shows no more lines than it does: a regular expression that takes too long, say. */
+  readonly problem: string | undefined;
   /** The lines `from` to `to - 1`, as far as they are kept. */
-  lines(from: number, to: number, options?: { readonly signal?: AbortSignal }): Promise<readonly KeptLine[]>;
-  /** The nearest index that matches, beginning with `from` itself; undefined when there is none in that direction. */
+  lines(
+    from: number,
+    to: number,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly ViewedLine[]>;
+  /** The nearest index that matches, beginning with `from` itself; undefined when there is none in that direction. Rejects with USAGE as `view` throws it. */
   find(
     pattern: LogPattern,
     from: number,
@@ -55,5 +73,6 @@ export interface LogView extends AsyncDisposable {
 export interface LogSource {
   /** How many lines of a resource are kept, and how many of its oldest are no longer. */
   counts(resource: string): { readonly kept: number; readonly dropped: number };
+  /** Throws USAGE for a regular expression that is none. */
   view(filter: LogFilter): LogView;
 }

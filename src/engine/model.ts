@@ -150,6 +150,8 @@ export interface Project {
   readonly forwards: readonly ForwardSpec[];
   /** What a workload waits for before it is applied, by the names of both. */
   readonly order: Readonly<Record<string, Readonly<Record<string, Milestone>>>>;
+  /** Workloads by name, and the ones whose new pods make new pods of them: all stand in `order`. */
+  readonly restarts: Readonly<Record<string, readonly string[]>>;
   readonly maxBuilds: number;
   /** How many builds of each image stay in the engine and the nodes; 0 keeps all. */
   readonly keepImages: number;
@@ -197,6 +199,8 @@ export type TaskInput =
       readonly agents: Readonly<Record<string, AgentNeed>>;
       /** Workloads whose turn has not come, by name, with what each waits for: "db is ready". */
       readonly later: Readonly<Record<string, string>>;
+      /** Workloads by name, and the ones whose new pods make new pods of them. */
+      readonly restarts: Project["restarts"];
     }
   | {
       readonly kind: "sync";
@@ -374,6 +378,10 @@ export type Hold =
   | { readonly reason: "dependency"; readonly on: TaskId }
   | { readonly reason: "failed-input"; readonly on: TaskId }
   | { readonly reason: "slot"; readonly limit: number }
+  /** A person looks at other images only. */
+  | { readonly reason: "unfocused" }
+  /** A person has switched the image's sync off. */
+  | { readonly reason: "sync-off" }
   | { readonly reason: "unreachable"; readonly service: Service };
 
 // ---- what is observed -------------------------------------------------------------------------------------------
@@ -431,6 +439,8 @@ export interface ImageState {
   readonly triggers: number;
   /** Raised by each sync that could not be done. */
   readonly rebuilds: number;
+  /** A person has switched it off: edits of its synced files wait. */
+  readonly syncOff?: true;
 }
 
 export interface DeployState {
@@ -573,6 +583,8 @@ export interface State {
   /** By the container's id. */
   readonly crashed: Readonly<Record<string, CrashedProcess>>;
   readonly paused: boolean;
+  /** The images that follow edits, with what has them; all when empty. */
+  readonly focus: readonly string[];
   readonly startedAt: number;
   readonly loops: readonly Loop[];
   readonly stopping: boolean;
@@ -633,6 +645,12 @@ export type Event = { readonly at: number } & (
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }
+  /** Of one image, or of all. */
+  | { readonly type: "sync.switched"; readonly on: boolean; readonly image?: string }
+  | { readonly type: "focus.changed"; readonly images: readonly string[] }
+  | { readonly type: "restart.requested"; readonly workload: WorkloadId }
+  /** What a person asked for could not be done, and it is no task's failure. */
+  | { readonly type: "request.failed"; readonly failure: Failure }
   /** Files are watched with less than before, such as by polling. */
   | { readonly type: "watch.problem"; readonly failure: Failure }
   /** Old builds of the project's images went from the engine and the nodes; `exact` unless it may be less bytes. */

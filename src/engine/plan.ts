@@ -10,6 +10,7 @@ import type {
   Task,
   TaskId,
   TaskInput,
+  TaskKind,
 } from "./model.js";
 import { laterKey, laterWorkloads } from "./order.js";
 import {
@@ -82,17 +83,34 @@ const hold = (reason: Hold): Want => ({ kind: "hold", hold: reason });
 
 function wantAll(state: State): Wants {
   const wants = new Map<TaskId, Want>();
-  for (const id of inDependencyOrder(state))
-    wants.set(id, state.paused ? pausedWant(state, id, wants) : want(state, id, wants));
+  for (const id of inDependencyOrder(state)) wants.set(id, restrained(state, id, want(state, id, wants)));
   return wants;
 }
 
-function pausedWant(state: State, id: TaskId, wants: Wants): Want {
-  const wanted = want(state, id, wants);
+/** What is wanted, as far as a person lets it go on: paused, out of focus, or not synced. */
+function restrained(state: State, id: TaskId, wanted: Want): Want {
+  const reason = restraint(state, id);
+  if (!reason) return wanted;
   const task = taskState(state, id);
-  return wanted.kind === "run" && task.last?.key !== wanted.key && !task.running
-    ? hold({ reason: "paused" })
-    : wanted;
+  const due = wanted.kind === "run" && task.last?.key !== wanted.key && !task.running;
+  // Out of focus, what it would wait for does not matter.
+  return due || (reason.reason === "unfocused" && wanted.kind === "hold") ? hold(reason) : wanted;
+}
+
+function restraint(state: State, id: TaskId): Hold | undefined {
+  const { kind, subject } = parseTaskId(id);
+  if (state.paused) return { reason: "paused" };
+  if (kind !== "prune" && !isInFocus(state, kind, subject)) return { reason: "unfocused" };
+  return kind === "sync" && state.images[subject]?.syncOff ? { reason: "sync-off" } : undefined;
+}
+
+/** A deploy is in focus with any of its images; which these are is known once it is rendered. */
+function isInFocus(state: State, kind: TaskKind, subject: string): boolean {
+  const { focus } = state;
+  if (focus.length === 0) return true;
+  if (kind !== "render" && kind !== "deploy") return focus.includes(subject);
+  const images = rendered(state, subject)?.images;
+  return images === undefined || images.some((image) => focus.includes(image));
 }
 
 /** Base images before the images built on them; a circle among them ends where it began. */
@@ -255,18 +273,29 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
   if (lost) return lost;
   const missing = output.images.filter((image) => !(image in refs));
   const agents = agentNeeds(state, output.images);
+  const { restarts } = state.project;
   const basis = joinKey([
     output.hash,
     deploy.triggers,
     ...Object.entries(refs).flat(),
     ...Object.entries(agents).flat(),
+    ...Object.entries(restarts).flat(2),
   ]);
   const later = laterWorkloads(state, id, basis);
   const key = laterKey(basis, later);
   return {
     kind: "run",
     key,
-    input: { kind: "deploy", deploy: deploy.spec, render: output.hash, refs, missing, agents, later },
+    input: {
+      kind: "deploy",
+      deploy: deploy.spec,
+      render: output.hash,
+      refs,
+      missing,
+      agents,
+      later,
+      restarts,
+    },
   };
 }
 
@@ -381,11 +410,14 @@ function isSettled(state: State, id: TaskId, wants: Wants): boolean {
     case "run":
       return task.last?.key === wanted.key;
     case "hold":
-      return wanted.hold.reason === "failed-input";
+      return settledHolds.has(wanted.hold.reason);
     default:
       return unreachable(wanted);
   }
 }
+
+/** What waits for these waits for a person: whatever is there has to do meanwhile. */
+const settledHolds: ReadonlySet<Hold["reason"]> = new Set(["failed-input", "unfocused", "sync-off"]);
 
 function hasFailed(state: State, id: TaskId): boolean {
   return taskState(state, id).last?.status === "failed";

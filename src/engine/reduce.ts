@@ -35,6 +35,7 @@ export function initialState(project: Project, startedAt: number): State {
     containers: [],
     crashed: {},
     paused: false,
+    focus: [],
     startedAt,
     loops: [{ number: 1, startedAt, changed: [] }],
     stopping: false,
@@ -154,8 +155,14 @@ function apply(state: State, event: Event): State {
       return state.paused ? state : { ...state, paused: true };
     case "loop.resumed":
       return state.paused ? { ...state, paused: false } : state;
+    case "sync.switched":
+      return syncSwitched(state, event);
+    case "focus.changed":
+      return { ...state, focus: event.images.filter((image) => image in state.images) };
     case "session.stopping":
       return { ...state, stopping: true };
+    case "restart.requested":
+    case "request.failed":
     case "task.output":
     case "task.note":
     case "images.removed":
@@ -258,7 +265,8 @@ function takeProject(state: State, project: Project): State {
   const workloads = Object.fromEntries(
     Object.entries(state.workloads).filter(([, { deploy }]) => deploy in deploys),
   );
-  return dropOrphans({ ...state, project, images, deploys, forwards, workloads });
+  const focus = state.focus.filter((image) => image in images);
+  return dropOrphans({ ...state, project, images, deploys, forwards, workloads, focus });
 }
 
 /** Forgets tasks of what left the config, once they do not run any more. */
@@ -366,6 +374,15 @@ function triggered(state: State, target: { readonly image?: string; readonly dep
     images: raise(state.images, target.image),
     deploys: raise(state.deploys, target.deploy),
   };
+}
+
+function syncSwitched(state: State, { on, image }: { readonly on: boolean; readonly image?: string }): State {
+  const images = Object.entries(state.images).map(([name, value]): [string, ImageState] => {
+    if (image !== undefined && name !== image) return [name, value];
+    const { syncOff: _, ...rest } = value;
+    return [name, on ? rest : { ...rest, syncOff: true }];
+  });
+  return { ...state, images: Object.fromEntries(images) };
 }
 
 /** How many past loops are kept for the waterfall. */

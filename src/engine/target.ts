@@ -8,6 +8,7 @@ import type {
   DeployOutput,
   LoadOutput,
   TaskProgress,
+  WorkloadState,
 } from "./model.js";
 
 /**
@@ -36,11 +37,17 @@ export interface Target extends PodAccess, AsyncDisposable {
     request: RemoveRequest,
     options: Pick<WorkOptions, "signal" | "onNote">,
   ): Promise<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>;
+  /** Starts a workload's pods anew, with the manifest that they have. Throws APPLY_FAILED where that is not possible. */
+  restart(workload: WorkloadName, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** A workload as it stands, its pods, and their newest events, in words. Throws NOT_FOUND. */
+  describe(workload: WorkloadState, options: { readonly signal: AbortSignal }): Promise<string>;
   /** What a project has deployed. */
   deployed(project: string, options: { readonly signal: AbortSignal }): Promise<Deployed>;
   /** Watches whether it answers, and is the one whose identity was pinned. */
   watchHealth(options: HealthOptions): HealthWatch;
 }
+
+export type WorkloadName = Pick<WorkloadState, "kind" | "namespace" | "name">;
 
 /** An image of the engine's. */
 export interface LoadImage {

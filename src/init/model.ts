@@ -8,6 +8,8 @@ export interface FoundDockerfile {
   readonly sources: readonly string[];
   /** The name in the package.json beside it, without a scope. */
   readonly packageName?: string;
+  /** The TCP ports that its last stage, and those it is made from, expose. */
+  readonly ports: readonly number[];
 }
 
 export interface FoundKustomization {

@@ -86,6 +86,18 @@ function nameScore(image: string, name: string, project: string): number {
   return image.endsWith(`-${name}`) || image.startsWith(`${name}-`) ? 1 : 0;
 }
 
+/** What to call the image of a Dockerfile, where nothing else names it: a name that a Deployment may have. */
+export function imageNameOf(dockerfile: FoundDockerfile, project: string): string {
+  const { own, directory } = namesOf(dockerfile, project);
+  const name = own ?? dockerfile.packageName ?? directory[0] ?? project;
+  return (
+    plainName(name)
+      .replace(/[^a-z0-9-]+/g, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 50) || project
+  );
+}
+
 /** What a Dockerfile is called: by its own name, or by its directories from the nearest on. */
 function namesOf(
   { path }: FoundDockerfile,

@@ -27,6 +27,12 @@ export type ErrorCode =
   | "WATCH_LIMIT"
   | "TOOL_MISSING"
   | "TOOL_FAILED"
+  | "LOOP_RUNNING"
+  | "LOOP_NOT_RUNNING"
+  | "LOOP_SILENT"
+  | "LOOP_VERSION"
+  | "SOCKET_REFUSED"
+  | "NOT_FOUND"
   | "TIMEOUT"
   | "INTERNAL";
 

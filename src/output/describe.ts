@@ -110,6 +110,24 @@ export function describeEvent(event: Event, state: State, before: State): Descri
       return plain("devloop", "paused: changes are noticed and wait");
     case "loop.resumed":
       return plain("devloop", "goes on");
+    case "sync.switched": {
+      const whose = event.image === undefined ? "" : ` of ${event.image}`;
+      return plain(
+        "devloop",
+        event.on ? `sync${whose} is on` : `sync${whose} is off: edits of synced files wait`,
+      );
+    }
+    case "focus.changed":
+      return plain(
+        "devloop",
+        event.images.length === 0
+          ? "everything follows edits again"
+          : `only ${event.images.join(", ")} ${event.images.length === 1 ? "follows" : "follow"} edits`,
+      );
+    case "restart.requested":
+      return plain("devloop", `asked to restart ${lastPart(event.workload)}`);
+    case "request.failed":
+      return failure("devloop", undefined, describeFailure(event.failure));
     case "images.removed": {
       const amount = `${event.exact ? "" : "up to "}${bytes(event.bytes)}`;
       return dim("devloop", `removed ${count(event.builds, "old build")} from engine and nodes, ${amount}`);

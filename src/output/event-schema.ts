@@ -282,6 +282,10 @@ export const outputEvent = z.discriminatedUnion("type", [
   event("trigger.requested", { image: text.optional(), deploy: text.optional() }),
   event("loop.paused", {}),
   event("loop.resumed", {}),
+  event("sync.switched", { on: z.boolean(), image: text.optional().describe("left out: of all images") }),
+  event("focus.changed", { images: z.array(text).describe("the only ones that follow edits; empty: all") }),
+  event("restart.requested", { workload: text.describe("its id") }),
+  event("request.failed", { failure }),
   event("loop.ended", {
     number: count,
     outcome: z.enum(["ready", "failed"]),

@@ -50,7 +50,8 @@ const identities = new Set([
   ...["keyHash", "uid", "revision", "hash", "ref", "imageId", "createdAt", "changedAt", "platform", "phase"],
 ]);
 
-function redacting(redact: (text: string) => string) {
+/** What JSON.stringify is to replace: every text but those by which a reader knows things. */
+export function redacting(redact: (text: string) => string) {
   return (key: string, value: unknown): unknown =>
     typeof value === "string" && !identities.has(key) ? redact(value) : value;
 }

@@ -58,6 +58,10 @@ export function publicEvent(event: Event): OutputEvent {
     case "trigger.requested":
     case "loop.paused":
     case "loop.resumed":
+    case "sync.switched":
+    case "focus.changed":
+    case "restart.requested":
+    case "request.failed":
     case "images.removed":
     case "watch.problem":
     case "session.stopping": {

@@ -1,11 +1,14 @@
 import type { Store } from "../engine/store.js";
-import type { LogBuffer } from "./log-buffer.js";
+import type { LogLine } from "../engine/model.js";
 
 /**
- * Keeps what tasks print (a build's RUN steps) in the log buffer, under the task's id, beside the workloads' logs: the
+ * Keeps what tasks print (a build's RUN steps) in the log store, under the task's id, beside the workloads' logs: the
  * state holds no lines. Returns its removal.
  */
-export function recordTaskOutput(store: Pick<Store, "subscribe">, logs: LogBuffer): () => void {
+export function recordTaskOutput(
+  store: Pick<Store, "subscribe">,
+  logs: { append(lines: readonly LogLine[]): void },
+): () => void {
   return store.subscribe((event) => {
     if (event.type !== "task.output") return;
     const line = { workload: event.id, pod: "", container: "", time: event.at };

@@ -1,109 +1,142 @@
-import { useMemo, useSyncExternalStore } from "react";
-import { Box, Text } from "ink";
-import type { Store } from "../engine/store.js";
-import { Banners, bannersHeight, bannersOf } from "./banners.js";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import type { LogSource } from "../engine/log-source.js";
+import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import { useSelect } from "./context.js";
-import type { LogSource } from "./detail-lines.js";
-import { detailsOf } from "./details.js";
-import { DetailsPane } from "./details-pane.js";
-import { Header } from "./header.js";
-import { Help } from "./help.js";
+import type { FrameWriter } from "./frame-writer.js";
+import { frameOf } from "./frame.js";
+import { layoutOf } from "./layout.js";
+import { paint } from "./line.js";
+import { filterOf } from "./log-filter.js";
 import { loopSummary } from "./loop-summary.js";
-import { screenRows, type HoldOf, type Row } from "./rows.js";
-import { Table, tableLines, visiblePart } from "./table.js";
-import { useTheme } from "./theme.js";
-import { useKeys, type UiActions } from "./use-keys.js";
+import { bannersOf } from "./overview.js";
+import { paneOf } from "./panes/pane-of.js";
+import { screenRows, type HoldOf } from "./rows.js";
+import { selectedRow, shownRow, shownTab, startState, type ScreenState } from "./screen-state.js";
+import type { Theme } from "./theme.js";
+import type { ScreenTools } from "./tools.js";
+import { useAlarm, type Alarm } from "./use-alarm.js";
+import { useDetail } from "./use-detail.js";
+import { useKeys } from "./use-keys.js";
+import { useLogLines } from "./use-log-lines.js";
+import { usePhases } from "./use-phases.js";
 import { useSize } from "./use-size.js";
 import { useTick } from "./use-tick.js";
-import { selectedRow, shownRow } from "./view.js";
+
+/** How long the frame before stands while a pane's lines are read, in ms. */
+const staleMs = 40;
 
 export interface AppProps {
-  readonly dispatch: Store["dispatch"];
   readonly logs: LogSource;
-  readonly actions: UiActions;
+  readonly control: LoopControl;
+  readonly details: ResourceDetails;
+  readonly tools: ScreenTools;
   readonly holdOf: HoldOf;
+  readonly writer: FrameWriter;
+  readonly stdout: NodeJS.WriteStream;
+  readonly theme: Theme;
+  readonly alarm: Alarm;
   readonly version: string;
+  /** Leaves the screen: the loop's end, or not, is not the screen's to say. */
+  readonly quit: () => void;
+  /** The same on ctrl-c, which is no signal while the terminal hands every key over. */
+  readonly interrupt: () => void;
   /** ms since the epoch. */
   readonly now: () => number;
 }
 
-/** With fewer lines than this there is only the first one. */
-const leastHeight = 8;
-
-/** The whole screen, in one line less than the terminal has: a full one would scroll. */
-export function App({ dispatch, logs, actions, holdOf, version, now }: AppProps) {
+/**
+ * The whole screen. Ink has the keyboard and the component's life; what stands on the terminal is a list of lines, made here and written by
+ * the frame writer: laying a full screen of text out as a tree of boxes takes Ink 12 ms, twenty times a second.
+ */
+export function App(props: AppProps) {
+  const { logs, control, details, holdOf, writer, stdout, theme, version, now } = props;
   const state = useSelect((all) => all);
-  const { columns, rows: terminalRows } = useSize();
+  const forget = useCallback(() => {
+    writer.forget();
+  }, [writer]);
+  const size = useSize(stdout, forget);
+  const [screen, setScreen] = useState<ScreenState>(startState);
   const rows = useMemo(() => screenRows(state, holdOf), [state, holdOf]);
-  const { view, help } = useKeys(rows, { dispatch, actions });
-  useSyncExternalStore(logs.subscribe, logs.getVersion);
+  const phases = usePhases(state);
   const time = now();
   const summary = loopSummary(state, rows);
   // Idle, nothing young on the screen: a slow tick keeps the processor asleep.
   const lively = summary.health === "busy" || rows.some((row) => time - (row.since ?? 0) < 60_000);
   useTick(lively ? 1000 : 15_000);
+  useAlarm(summary, { alarm: props.alarm, project: state.project.name, send: writer.send });
 
-  const selected = selectedRow(view, rows);
-  const height = Math.max(1, terminalRows - 1);
-  if (height < leastHeight) return <Header state={state} summary={summary} now={time} columns={columns} />;
+  const row = shownRow(screen, rows);
+  const tab = shownTab(screen, row);
+  const workload = row?.kind === "workload" ? state.workloads[row.subject] : undefined;
+  const detail = useDetail(details, workload, tab);
+  const { columns } = size;
+  const pane = paneOf(row, tab, rows, { state, now: time, columns, detail, phases });
+  const selected = selectedRow(screen, rows);
+  const layout = layoutOf(size, {
+    failures: bannersOf(state),
+    rows,
+    selected: selected?.id,
+    head: pane.head,
+    full: screen.full,
+  });
+  const filter = filterOf(pane, screen.logs);
+  const window = useLogLines(logs, filter, { place: screen.place, count: layout.body });
 
-  const banners = bannersOf(state);
-  const bannerLines = bannersHeight(banners, height);
-  const middle = height - 2 - bannerLines;
-  const all = tableLines(rows);
-  const tableHeight = Math.min(all.length, middle - Math.max(3, Math.floor(middle * 0.4)));
-  const part = visiblePart(all, tableHeight, selected?.id);
-  const paneHeight = middle - tableHeight;
-  return (
-    <Box flexDirection="column" width={columns} height={height} overflow="hidden">
-      <Header state={state} summary={summary} now={time} columns={columns} />
-      <Banners banners={banners} height={bannerLines} />
-      {help ? (
-        <Help height={middle} version={version} />
-      ) : (
-        <>
-          <Table lines={part.lines} rows={rows} selected={selected?.id} columns={columns} now={time} />
-          <DetailsPane
-            details={detailsOf(shownRow(view, rows), { state, logs, lines: paneHeight - 1, now: time })}
-            columns={columns}
-            height={paneHeight}
-            note={hiddenNote(all.length, part.lines.length)}
-          />
-        </>
-      )}
-      <Footer selected={selected} paused={state.paused} help={help} columns={columns} />
-    </Box>
-  );
+  const frame = frameOf({
+    ...{ state, rows, row, tab, pane, selected, screen, summary, layout, window, size, theme, version },
+    now: time,
+    dropped: droppedOf(logs, filter?.resources ?? Object.keys(state.workloads)),
+  });
+  const painted = frame.lines.map((each) => paint(each, columns, theme));
+  const { stale } = window;
+  useEffect(() => {
+    if (!stale) {
+      writer.draw(painted);
+      return;
+    }
+    // An empty pane for the moment until its lines are read would flicker.
+    const timer = setTimeout(() => {
+      writer.draw(painted);
+    }, staleMs);
+    return () => {
+      clearTimeout(timer);
+    };
+  });
+
+  const [mouse, setMouse] = useState(false);
+  const [suspended, setSuspended] = useState(false);
+  const suspend = async (during: () => Promise<void>): Promise<void> => {
+    setSuspended(true);
+    writer.suspend();
+    try {
+      await during();
+    } finally {
+      writer.resume();
+      setSuspended(false);
+    }
+  };
+
+  useKeys({
+    ...{ state, rows, row, tab, pane, screen, layout, window, filter, setScreen, size },
+    ...{ logs, control, details, writer },
+    tools: props.tools,
+    text: frame.text,
+    visible: frame.visible,
+    quit: props.quit,
+    interrupt: props.interrupt,
+    suspend,
+    mouse: {
+      on: mouse,
+      set: (on) => {
+        writer.mouse(on);
+        setMouse(on);
+      },
+    },
+    active: !suspended,
+  });
+  return null;
 }
 
-function Footer(props: {
-  readonly selected: Row | undefined;
-  readonly paused: boolean;
-  readonly help: boolean;
-  readonly columns: number;
-}) {
-  const { dim } = useTheme();
-  const { selected, paused, help, columns } = props;
-  const subject = !selected || selected.kind === "forward" ? "all" : selected.name;
-  const keys = help
-    ? ["? back", "q quit"]
-    : [
-        selected?.kind === "deploy" ? "r apply again" : `r rebuild ${subject}`,
-        paused ? "p go on" : "p pause",
-        // The help page tells of these too.
-        ...(columns < 80 ? [] : ["j/k select", "a all logs"]),
-        "? help",
-        "q quit",
-      ];
-  return (
-    <Box flexShrink={0} height={1}>
-      <Text {...dim} wrap="truncate">
-        {keys.join("   ")}
-      </Text>
-    </Box>
-  );
-}
-
-function hiddenNote(all: number, shown: number): string {
-  return all > shown ? `${all - shown} more rows: j/k` : "";
+function droppedOf(logs: LogSource, resources: readonly string[]): number {
+  return resources.reduce((sum, resource) => sum + logs.counts(resource).dropped, 0);
 }

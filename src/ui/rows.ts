@@ -5,7 +5,7 @@ import { localUrl } from "../lib/local-url.js";
 import { syncedText } from "../lib/synced-text.js";
 import { shortName } from "../lib/short-name.js";
 import { unreachable } from "../lib/unreachable.js";
-import { describeHold } from "./describe-hold.js";
+import { describeHold } from "../engine/describe-hold.js";
 
 /** What a row's sign and colour say; its word says the same. */
 export type Health = "good" | "busy" | "bad" | "waiting";
@@ -36,10 +36,19 @@ export type HoldOf = (state: State, id: TaskId) => Hold | undefined;
 /** The table: images, deploys, workloads, then the forwards that lead to none of these. */
 export function screenRows(state: State, holdOf: HoldOf): readonly Row[] {
   const forwards = Object.values(state.forwards);
-  const workloads = Object.values(state.workloads);
+  const workloads = inOrder(
+    Object.values(state.workloads),
+    ({ name }) => name,
+    ({ name }) => Object.keys(state.project.order[name] ?? {}),
+  );
+  const images = inOrder(
+    Object.values(state.images),
+    ({ spec }) => spec.name,
+    ({ bases }) => bases,
+  );
   const names = new Set(workloads.map((workload) => workload.name));
   return [
-    ...Object.keys(state.images).map((name) => imageRow(state, name, holdOf)),
+    ...images.map(({ spec }) => imageRow(state, spec.name, holdOf)),
     ...Object.keys(state.deploys).map((id) => deployRow(state, id, holdOf)),
     ...workloads.map((workload) =>
       workloadRow(
@@ -50,6 +59,26 @@ export function screenRows(state: State, holdOf: HoldOf): readonly Row[] {
     ),
     ...forwards.filter((forward) => !names.has(forward.spec.name)).map(forwardRow),
   ];
+}
+
+/** Each after what it needs, else as they were; a circle ends where it began. */
+function inOrder<T>(
+  items: readonly T[],
+  nameOf: (item: T) => string,
+  needsOf: (item: T) => readonly string[],
+): readonly T[] {
+  const byName = new Map(items.map((item) => [nameOf(item), item]));
+  const placed = new Set<T>();
+  const place = (item: T | undefined): void => {
+    if (item === undefined || placed.has(item) || pending.has(item)) return;
+    pending.add(item);
+    for (const need of needsOf(item)) place(byName.get(need));
+    pending.delete(item);
+    placed.add(item);
+  };
+  const pending = new Set<T>();
+  for (const item of items) place(item);
+  return [...placed];
 }
 
 /** What a row says of itself, without who it is. */

@@ -1,22 +1,36 @@
+import { Writable } from "node:stream";
 import { render } from "ink";
+import type { LogSource } from "../engine/log-source.js";
+import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
 import { App } from "./app.js";
 import { paced, StoreContext } from "./context.js";
-import type { LogSource } from "./detail-lines.js";
+import { createFrameWriter } from "./frame-writer.js";
 import type { HoldOf } from "./rows.js";
-import { createTheme, ThemeContext } from "./theme.js";
-import type { UiActions } from "./use-keys.js";
+import { createTheme } from "./theme.js";
+import type { ScreenTools } from "./tools.js";
+import type { Alarm } from "./use-alarm.js";
 
 export interface UiOptions {
-  readonly store: Store;
+  readonly store: Pick<Store, "getSnapshot" | "subscribe">;
   readonly logs: LogSource;
+  readonly control: LoopControl;
+  readonly details: ResourceDetails;
+  readonly tools: ScreenTools;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
-  readonly actions: UiActions;
+  /** The q key. */
+  readonly quit: () => void;
+  /** Ctrl-c, which is no signal while the terminal hands every key over. */
+  readonly interrupt: () => void;
   readonly holdOf: HoldOf;
   readonly version: string;
+  /** Left out: none. */
+  readonly alarm?: Alarm;
   /** Left out: unless NO_COLOR is set. */
   readonly color?: boolean;
+  /** ms since the epoch. */
+  readonly now?: () => number;
 }
 
 /** A screen under way. */
@@ -24,68 +38,58 @@ export interface Ui {
   /** Resolves once the screen has gone and the terminal is as it was; rejects when drawing it failed. */
   readonly waitUntilExit: () => Promise<void>;
   readonly unmount: () => void;
+  /** Frames that were written. */
+  readonly frames: () => number;
 }
 
-/** Frames and notifications come at most this often, in ms: 20 times a second. */
+/** The state reaches the screen at most this often, in ms: 20 times a second. */
 const frameMs = 50;
 
-/** Draws the screen on a terminal until `q`, ctrl-c or unmount. It starts no work: keys call `actions`. */
+/** Draws the screen on a terminal until it is unmounted. It starts no work: keys ask the loop for it. */
 export function startUi(options: UiOptions): Ui {
-  const { store, logs, stdin, stdout, actions, holdOf, version } = options;
+  const { store, logs, control, details, tools, holdOf, stdin, stdout, version } = options;
   const color = options.color ?? !process.env["NO_COLOR"];
-  const onResize = clearOnResize(stdout, () => {
-    instance.clear();
-  });
+  const writer = createFrameWriter({ stdout });
   const instance = render(
     <StoreContext.Provider value={paced(store, frameMs)}>
-      <ThemeContext.Provider value={createTheme(color)}>
-        <App
-          dispatch={store.dispatch}
-          logs={logs}
-          actions={actions}
-          holdOf={holdOf}
-          version={version}
-          now={Date.now}
-        />
-      </ThemeContext.Provider>
+      <App
+        {...{ logs, control, details, tools, holdOf, writer, stdout, version }}
+        theme={createTheme({ color })}
+        alarm={options.alarm ?? { kind: "off" }}
+        quit={options.quit}
+        interrupt={options.interrupt}
+        now={options.now ?? Date.now}
+      />
     </StoreContext.Provider>,
     {
       stdin,
-      stdout,
+      // The frame writer has the terminal.
+      stdout: nowhere(),
+      stderr: nowhere(),
       exitOnCtrlC: false,
       patchConsole: false,
-      // Not incrementalRendering: in Ink 6.8 it draws a frame that ends in a newline one line too low.
-      maxFps: 1000 / frameMs,
     },
   );
   // Asked for at once: Ink settles only promises that were asked for before it exits.
   const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(() => {
-    stdout.off("resize", onResize);
+    writer[Symbol.dispose]();
   });
   // Whoever awaits it hears of a failure; an unmount without anyone waiting must not end the process.
   exited.catch(() => undefined);
   return {
     waitUntilExit: () => exited,
     unmount: () => {
-      stdout.off("resize", onResize);
       instance.unmount();
     },
+    frames: () => writer.frames,
   };
 }
 
-/**
- * A narrower terminal breaks the lines of the old frame, which then takes more rows than Ink erases: what is on the
- * screen goes first, and Ink forgets it. Listens before Ink does, so that its next frame is drawn whole.
- */
-function clearOnResize(stdout: NodeJS.WriteStream, forget: () => void): () => void {
-  let size = `${stdout.columns}x${stdout.rows}`;
-  const onResize = (): void => {
-    const next = `${stdout.columns}x${stdout.rows}`;
-    if (next === size) return;
-    size = next;
-    forget();
-    stdout.write("\u001b[2J\u001b[H");
-  };
-  stdout.on("resize", onResize);
-  return onResize;
+function nowhere(): NodeJS.WriteStream {
+  const sink = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
+  return Object.assign(sink, { columns: 80, rows: 24, isTTY: false }) as unknown as NodeJS.WriteStream;
 }

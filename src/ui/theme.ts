@@ -1,37 +1,85 @@
-import { createContext, useContext } from "react";
-import type { TextProps } from "ink";
 import type { Health } from "./rows.js";
 
-/** Looks of a piece of text: of Ink's <Text>, so that a component spreads it. */
-type Look = Pick<TextProps, "color" | "dimColor" | "bold">;
+/** How a piece of text looks. */
+export type Look =
+  | Health
+  | "bold"
+  | "dim"
+  | "hint"
+  | "link"
+  | "warn"
+  | "error"
+  | "hit"
+  | "key"
+  | "added"
+  | "removed"
+  | "chosen"
+  | `label${0 | 1 | 2 | 3 | 4 | 5}`;
 
 export interface Theme {
   /** False under NO_COLOR: words and signs say it all. */
   readonly color: boolean;
-  readonly health: Readonly<Record<Health, Look>>;
-  readonly bad: Look;
-  readonly hint: Look;
-  readonly dim: Look;
-  readonly link: Look;
+  /** Whether the terminal is told of addresses (OSC 8). */
+  readonly links: boolean;
+  /** What goes before and after. */
+  readonly codes: (look: Look) => readonly [open: string, close: string];
 }
 
 /** Signs are one column wide in every font and differ in shape. */
 export const signs: Readonly<Record<Health, string>> = { good: "●", busy: "◐", bad: "✗", waiting: "○" };
 
-export function createTheme(color: boolean): Theme {
-  const look = (name: string): Look => (color ? { color: name } : {});
-  return {
-    color,
-    health: { good: look("green"), busy: look("yellow"), bad: { ...look("red"), bold: true }, waiting: {} },
-    bad: look("red"),
-    hint: look("cyan"),
-    dim: { dimColor: true },
-    link: look("cyan"),
+/**
+ * Of the terminal's own sixteen colours only those that are readable on a light and on a dark background, and never a background of ours.
+ * [colour, weight] as SGR parameters.
+ */
+const looks: Readonly<Record<Look, readonly [color: number | undefined, weight: number | undefined]>> = {
+  good: [32, undefined],
+  busy: [33, undefined],
+  bad: [31, 1],
+  waiting: [undefined, undefined],
+  bold: [undefined, 1],
+  dim: [undefined, 2],
+  hint: [36, undefined],
+  link: [36, undefined],
+  warn: [33, undefined],
+  error: [31, undefined],
+  hit: [undefined, 7],
+  key: [undefined, 1],
+  added: [32, undefined],
+  removed: [31, undefined],
+  chosen: [undefined, 7],
+  label0: [36, undefined],
+  label1: [35, undefined],
+  label2: [34, undefined],
+  label3: [32, undefined],
+  label4: [33, undefined],
+  label5: [31, undefined],
+};
+
+const ends: Readonly<Record<number, number>> = { 1: 22, 2: 22, 7: 27 };
+
+export function createTheme({
+  color,
+  links = true,
+}: {
+  readonly color: boolean;
+  readonly links?: boolean;
+}): Theme {
+  const known = new Map<Look, readonly [string, string]>();
+  const codes = (look: Look): readonly [string, string] => {
+    const found = known.get(look) ?? codesOf(looks[look], color);
+    known.set(look, found);
+    return found;
   };
+  return { color, links, codes };
 }
 
-export const ThemeContext = createContext<Theme>(createTheme(false));
-
-export function useTheme(): Theme {
-  return useContext(ThemeContext);
+function codesOf(
+  [foreground, weight]: readonly [number | undefined, number | undefined],
+  color: boolean,
+): readonly [string, string] {
+  const shown = color ? foreground : undefined;
+  const open = [weight, shown].filter((code) => code !== undefined);
+  const close = [...(shown === undefined ? [] : [39]), ...(weight === undefined ? [] : [ends[weight]])];
+  return open.length === 0 ? ["", ""] : [`\u001b[${open.join(";")}m`, `\u001b[${close.join(";")}m`];
 }

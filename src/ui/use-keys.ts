@@ -1,103 +1,221 @@
-import { useContext, useRef, useState } from "react";
-import { useApp, useInput, useStdin } from "ink";
-import type { Store } from "../engine/store.js";
-import { StoreContext } from "./context.js";
-import type { Row } from "./rows.js";
-import { moved, selectedRow, startView, toggledLogs, type View } from "./view.js";
+import { useRef } from "react";
+import { useInput } from "ink";
+import { actionOfKey } from "./actions.js";
+import { inputsOf, type Input } from "./keys.js";
+import { offersOf } from "./palette.js";
+import { performAction, type ScreenContext } from "./perform.js";
+import { scrolledBy, scrolledTo, typedPattern } from "./scroll.js";
+import { fresh, moved, showing, startState, tabsOf, type Overlay, type ScreenState } from "./screen-state.js";
 
-/** What keys ask for. */
-export interface UiActions {
-  /** One image, or everything. */
-  readonly rebuild: (image?: string) => void;
-  readonly pause: () => void;
-  readonly resume: () => void;
-  /** End the session; the screen goes by itself. */
-  readonly quit: () => void;
-  /** The same on ctrl-c, which is no signal while the terminal hands every key over. */
-  readonly interrupt: () => void;
+/** What the keys need of what was drawn last. */
+export interface KeysInput extends Omit<ScreenContext, "set"> {
+  readonly setScreen: (next: ScreenState) => void;
+  /** False while another program has the terminal. */
+  readonly active: boolean;
 }
 
-/** Follows the keyboard: what is selected and shown is kept here, all else goes to `actions` and the store. */
-export function useKeys(
-  rows: readonly Row[],
-  { dispatch, actions }: { readonly dispatch: Store["dispatch"]; readonly actions: UiActions },
-): { readonly view: View; readonly help: boolean } {
-  const { exit } = useApp();
-  const { isRawModeSupported } = useStdin();
-  const store = useContext(StoreContext);
-  const [help, setHelp] = useState(false);
-  const [view, setView] = useState<View>(startView);
+/** Follows the keyboard and the mouse: what is selected and shown is kept in the screen's state, all else is asked of the loop. */
+export function useKeys(input: KeysInput): void {
   // Keys may come faster than frames: each acts on what the one before it left, not on what was drawn last.
-  const current = useRef<View>(startView);
+  const newest = useRef(input.screen);
+  const drawn = useRef(input);
+  drawn.current = input;
 
   useInput(
-    (input, key) => {
-      if (key.ctrl && input === "c") leave(actions.interrupt);
-      else if (key.escape) {
-        setHelp(false);
-        look(startView);
-      } else if (key.downArrow) press("j");
-      else if (key.upArrow) press("k");
-      else if (key.tab) press("a");
-      // Keys struck fast, or over a slow line, come in one piece.
-      else if (!key.ctrl && !key.meta) for (const character of input) press(character);
+    (text, key) => {
+      for (const each of inputsOf(text, key)) take(each);
     },
-    { isActive: isRawModeSupported },
+    { isActive: input.active },
   );
-  return { view, help };
 
-  function press(character: string): void {
-    switch (character) {
-      case "j":
-        look(moved(current.current, rows, 1));
+  function set(next: ScreenState): void {
+    newest.current = next;
+    drawn.current.setScreen(next);
+  }
+
+  function context(): ScreenContext {
+    return {
+      ...drawn.current,
+      screen: newest.current,
+      set: (change) => {
+        set(change(newest.current));
+      },
+    };
+  }
+
+  function take(each: Input): void {
+    const all = context();
+    if (each.kind === "wheel") {
+      set(scrolledBy(all, each.by * 3));
+      return;
+    }
+    if (each.kind === "click") {
+      click(all, each.row);
+      return;
+    }
+    if (each.name === "ctrl-c") {
+      all.interrupt();
+      return;
+    }
+    // What a key did is told until the next one.
+    const { notice, ...rest } = all.screen;
+    if (notice) set({ ...rest, notice: undefined });
+    const { overlay } = all.screen;
+    switch (overlay.kind) {
+      case "prompt":
+        inPrompt(overlay, each.name);
         return;
-      case "k":
-        look(moved(current.current, rows, -1));
+      case "palette":
+        inPalette(overlay, each.name);
         return;
-      case "g":
-        look(moved(current.current, rows, -rows.length));
+      case "help":
+      case "text":
+        inText(overlay, each.name);
         return;
-      case "G":
-        look(moved(moved(current.current, rows, 1), rows, rows.length));
-        return;
-      case "a":
-        look(toggledLogs(current.current, rows));
-        return;
-      case "p":
-        if (store?.getSnapshot().paused) actions.resume();
-        else actions.pause();
-        return;
-      case "r":
-        rebuild(selectedRow(current.current, rows));
-        return;
-      case "R":
-        actions.rebuild();
-        return;
-      case "?":
-        setHelp((shown) => !shown);
-        return;
-      case "q":
-        leave(actions.quit);
-        return;
-      default:
+      case "none":
+        onScreen(each.name);
     }
   }
 
-  function look(next: View): void {
-    current.current = next;
-    setView(next);
+  function click(all: ScreenContext, row: number): void {
+    const at = row - 2 - all.layout.banners.length;
+    const target = all.layout.table[at];
+    if (target && "row" in target && all.screen.overlay.kind === "none") set(showing(all.screen, target.row));
   }
 
-  function leave(how: () => void): void {
-    how();
-    exit();
+  function onScreen(name: string): void {
+    const all = context();
+    const { screen, rows, row } = all;
+    const tabs = tabsOf(row);
+    const page = Math.max(1, Math.floor(all.layout.body / 2));
+    switch (name) {
+      case "j":
+      case "down":
+        set(screen.full ? scrolledBy(all, 1) : moved(screen, rows, 1));
+        return;
+      case "k":
+      case "up":
+        set(screen.full ? scrolledBy(all, -1) : moved(screen, rows, -1));
+        return;
+      case "g":
+      case "home":
+        set(screen.full ? scrolledTo(all, "first") : moved(screen, rows, -rows.length));
+        return;
+      case "G":
+      case "end":
+        if (screen.full || screen.place !== "newest") set(scrolledTo(all, "last"));
+        else set(moved(moved(screen, rows, 1), rows, rows.length));
+        return;
+      case "ctrl-d":
+      case "pagedown":
+        set(scrolledBy(all, page));
+        return;
+      case "ctrl-u":
+      case "pageup":
+        set(scrolledBy(all, -page));
+        return;
+      case "h":
+      case "left":
+        set(sideways(screen, -8));
+        return;
+      case "l":
+      case "right":
+        set(sideways(screen, 8));
+        return;
+      case "tab":
+      case "shift-tab": {
+        // All logs have no tabs: the key leads to the row.
+        if (tabs.length < 2) {
+          performAction("all-logs", all);
+          return;
+        }
+        const by = name === "tab" ? 1 : tabs.length - 1;
+        choose(tabs[(tabs.indexOf(all.tab) + by) % tabs.length]);
+        return;
+      }
+      default: {
+        const tab = /^[1-9]$/.test(name) ? tabs[Number(name) - 1] : undefined;
+        const id = actionOfKey.get(name);
+        if (tab) choose(tab);
+        else if (name === "esc") back(screen);
+        else if (id) performAction(id, all);
+      }
+    }
   }
 
-  function rebuild(row: Row | undefined): void {
-    if (!row || row.kind === "forward") actions.rebuild();
-    else if (row.kind === "image") actions.rebuild(row.subject);
-    else if (row.kind === "deploy") dispatch({ type: "trigger.requested", deploy: row.subject });
-    else
-      for (const image of store?.getSnapshot().workloads[row.subject]?.images ?? []) actions.rebuild(image);
+  function choose(tab: ScreenState["tab"]): void {
+    const screen = newest.current;
+    set({ ...screen, tab, ...fresh(screen) });
   }
+
+  /** One thing after the other: the place, the filter, the full view, what was chosen. */
+  function back(screen: ScreenState): void {
+    const { logs } = screen;
+    if (screen.place !== "newest") set({ ...screen, place: "newest" });
+    else if (logs.filter || logs.level || logs.container || logs.search) {
+      const { filter: _, level: __, container: ___, search: ____, ...rest } = logs;
+      set({ ...screen, logs: rest });
+    } else if (screen.full) set({ ...screen, full: false });
+    else set({ ...screen, view: startState.view, tab: undefined });
+  }
+
+  function inText(overlay: Extract<Overlay, { top: number }>, name: string): void {
+    const screen = newest.current;
+    const page = Math.max(1, drawn.current.size.rows - 6);
+    const by = {
+      j: 1,
+      down: 1,
+      k: -1,
+      up: -1,
+      "ctrl-d": page,
+      pagedown: page,
+      "ctrl-u": -page,
+      pageup: -page,
+      G: 1e6,
+      g: -1e6,
+    }[name];
+    const most = Math.max(0, drawn.current.text.length - (drawn.current.size.rows - 3));
+    if (by !== undefined)
+      set({ ...screen, overlay: { ...overlay, top: Math.max(0, Math.min(most, overlay.top + by)) } });
+    else if (name === "q") drawn.current.quit();
+    else if (["esc", "?", "d", "enter"].includes(name)) set({ ...screen, overlay: { kind: "none" } });
+  }
+
+  function inPrompt(overlay: Extract<Overlay, { kind: "prompt" }>, name: string): void {
+    const screen = newest.current;
+    if (name === "esc") set({ ...screen, overlay: { kind: "none" } });
+    else if (name === "enter") typedPattern(context(), overlay);
+    else set({ ...screen, overlay: { ...overlay, text: edited(overlay.text, name) } });
+  }
+
+  function inPalette(overlay: Extract<Overlay, { kind: "palette" }>, name: string): void {
+    const screen = newest.current;
+    const offers = offersOf(overlay.text, drawn.current.rows);
+    const by = { down: 1, "ctrl-n": 1, tab: 1, up: -1, "ctrl-p": -1, "shift-tab": -1 }[name];
+    if (name === "esc" || name === "ctrl-k") set({ ...screen, overlay: { kind: "none" } });
+    else if (by !== undefined)
+      set({
+        ...screen,
+        overlay: { ...overlay, chosen: Math.max(0, Math.min(offers.length - 1, overlay.chosen + by)) },
+      });
+    else if (name === "enter") {
+      const offer = offers[overlay.chosen];
+      set({ ...screen, overlay: { kind: "none" } });
+      if (offer?.kind === "row") set(showing(newest.current, offer.row));
+      else if (offer) performAction(offer.id, context());
+    } else set({ ...screen, overlay: { ...overlay, text: edited(overlay.text, name), chosen: 0 } });
+  }
+}
+
+/** A prompt's text after a key. */
+function edited(text: string, name: string): string {
+  if (name === "backspace") return Array.from(text).slice(0, -1).join("");
+  if (name === "ctrl-u") return "";
+  if (name === "ctrl-w") return text.replace(/\S*\s*$/, "");
+  return Array.from(name).length === 1 ? text + name : text;
+}
+
+function sideways(screen: ScreenState, by: number): ScreenState {
+  const { logs } = screen;
+  return { ...screen, logs: { ...logs, sideways: logs.wrap ? 0 : Math.max(0, logs.sideways + by) } };
 }

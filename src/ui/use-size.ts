@@ -1,5 +1,4 @@
 import { useEffect, useState } from "react";
-import { useStdout } from "ink";
 
 export interface Size {
   readonly columns: number;
@@ -7,23 +6,27 @@ export interface Size {
 }
 
 /** The terminal's size, followed as it changes; 80×24 where it is not known. */
-export function useSize(): Size {
-  const { stdout } = useStdout();
+export function useSize(stdout: NodeJS.WriteStream, onResize: () => void): Size {
   const [size, setSize] = useState(() => sizeOf(stdout));
   useEffect(() => {
-    const onResize = (): void => {
+    const changed = (): void => {
+      onResize();
       setSize(sizeOf(stdout));
     };
+    stdout.on("resize", changed);
     // It may have changed between the first render and this.
-    onResize();
-    stdout.on("resize", onResize);
+    setSize((before) => {
+      const now = sizeOf(stdout);
+      return now.columns === before.columns && now.rows === before.rows ? before : now;
+    });
     return () => {
-      stdout.off("resize", onResize);
+      stdout.off("resize", changed);
     };
-  }, [stdout]);
+  }, [stdout, onResize]);
   return size;
 }
 
 function sizeOf(stdout: { readonly columns?: number; readonly rows?: number }): Size {
-  return { columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 };
+  // A terminal that does not know its size says 0.
+  return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
 }

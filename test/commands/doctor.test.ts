@@ -9,8 +9,11 @@ import {
   checkNode,
   checkRenderer,
   judgeDisk,
+  judgeEngineFailure,
 } from "../../src/commands/doctor-checks.js";
 import { doctorCommand, formatChecks } from "../../src/commands/doctor.js";
+import { installCommand, packageManager } from "../../src/commands/install-commands.js";
+import { engineUnreachable } from "../../src/engine/container-engine.js";
 
 const { signal } = new AbortController();
 
@@ -54,6 +57,38 @@ describe("doctor's checks", () => {
     expect(await checkInotify(folder)).toMatchObject({ status: "ok" });
     await rm(folder, { recursive: true });
     expect(await checkInotify(folder)).toBeUndefined();
+  });
+
+  it.each([
+    ["ID=debian\n", "apt", "sudo apt-get install -y docker.io && sudo systemctl enable --now docker"],
+    ['ID=linuxmint\nID_LIKE="ubuntu debian"\n', "apt", /^sudo apt-get/],
+    ['ID="fedora"\n', "dnf", /^sudo dnf/],
+    ["ID=nixos\n", undefined, "https://docs.docker.com/engine/install"],
+  ])("knows how an engine is installed where os-release says %j", async (text, manager, command) => {
+    const folder = await mkdtemp(join(tmpdir(), "devloop-os-release-"));
+    await writeFile(join(folder, "os-release"), text);
+    const found = await packageManager("linux", join(folder, "os-release"));
+    await rm(folder, { recursive: true });
+    expect(found).toBe(manager);
+    expect(installCommand("engine", found)).toMatch(command);
+  });
+
+  it("tells an engine that is to be started from one that is to be installed", async () => {
+    const gone = Object.assign(new Error("connect ENOENT /x"), { code: "ENOENT", syscall: "connect" });
+    const error = engineUnreachable("unix:///x", gone);
+    const bin = await mkdtemp(join(tmpdir(), "devloop-bin-"));
+    const without = await judgeEngineFailure(error, { env: { PATH: bin }, signal });
+    for (const tool of ["dockerd", "docker"])
+      await writeFile(join(bin, tool), "#!/bin/sh\necho Docker version 27.0.1\n", { mode: 0o755 });
+    const stopped = await judgeEngineFailure(error, { env: { PATH: bin }, signal });
+    await rm(bin, { recursive: true });
+    expect(without.fix).toMatch(/install/);
+    expect(stopped.fix).toMatch(/start/);
+    expect(stopped.fix).not.toMatch(/install/);
+    const refused = Object.assign(new Error("connect EACCES /x"), { code: "EACCES", syscall: "connect" });
+    expect(
+      await judgeEngineFailure(engineUnreachable("unix:///x", refused), { env: {}, signal }),
+    ).toMatchObject({ fix: expect.stringContaining("docker group") as unknown });
   });
 
   it("needs kustomize or kubectl, and only warns of helm", async () => {

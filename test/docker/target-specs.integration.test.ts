@@ -33,6 +33,7 @@ async function openBoth(): Promise<readonly [Target, Target] | undefined> {
     credentials: () => Promise.resolve(undefined),
     project: namespace,
     usedImages: () => [],
+    describe: () => "",
     watchHealth: (health) => watchEngineHealth(engine, health),
     signal: never,
   });

@@ -36,6 +36,7 @@ export function sampleProject(changes: Partial<Project> = {}): Project {
     forwards: [],
     maxBuilds: 4,
     order: {},
+    restarts: {},
     keepImages: 3,
     ...changes,
   };

@@ -26,6 +26,7 @@ export const sampleProject: Project = {
   forwards: [forwardSpec("monitor-agent", 8888), forwardSpec("monitor-test", 3000)],
   maxBuilds: 2,
   order: {},
+  restarts: {},
   keepImages: 3,
 };
 
@@ -101,6 +102,7 @@ export function sampleState(overrides: Partial<State> = {}): State {
     containers: [],
     crashed: {},
     paused: false,
+    focus: [],
     startedAt: sampleTime,
     loops: [{ number: 1, startedAt: sampleTime, changed: [], endedAt: sampleTime + 3200, outcome: "ready" }],
     stopping: false,

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { readFacts } from "../../src/commands/init/read-facts.js";
 import { initCommand, type InitOptions } from "../../src/commands/init.js";
 import { runTool } from "../../src/lib/run-tool.js";
 import { shapes } from "./shapes.js";
@@ -43,7 +44,15 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
 }
 
 function init(options: Partial<InitOptions> = {}): Promise<number> {
-  return initCommand({ cwd: project, env: {}, yes: true, dryRun: false, signal, ...options });
+  return initCommand({
+    cwd: project,
+    env: {},
+    yes: true,
+    dryRun: false,
+    generateManifests: false,
+    signal,
+    ...options,
+  });
 }
 
 const written = (): Promise<string> => readFile(join(project, "devloop.yaml"), "utf8");
@@ -125,6 +134,64 @@ next: devloop doctor   what this machine lacks
     expect(await init()).toBe(1);
     expect(printed).toContain("there is web/Dockerfile and there are no Kubernetes manifests");
     expect(await readdir(project)).toEqual(["web"]);
+  });
+});
+
+describe("a project without manifests", () => {
+  const files = {
+    "services/web/Dockerfile":
+      "FROM node:20 AS base\nEXPOSE 8080\nFROM base\nEXPOSE 9090/tcp 53/udp $PORT\nCOPY src src\n",
+    "services/web/src/main.js": "",
+    "services/web/package.json": '{ "name": "@acme/storefront" }',
+    "worker/Dockerfile": "FROM scratch\n",
+    "test/Dockerfile": "FROM scratch\n",
+  };
+
+  it("gets a plain base and overlay with --generate-manifests, which render", async () => {
+    await write(files);
+    expect(await init({ generateManifests: true })).toBe(0);
+    const all = ["k8s/base/storefront.yaml", "k8s/base/worker.yaml", "k8s/base/kustomization.yaml"];
+    all.push("k8s/overlays/dev/kustomization.yaml", "devloop.yaml");
+    const texts = await Promise.all(
+      all.map(async (path) => `# ---- ${path}\n${await readFile(join(project, path), "utf8")}`),
+    );
+    await expect(texts.join("\n")).toMatchFileSnapshot("expected/generated.yaml");
+    const source = { kind: "kustomize", path: "k8s/overlays/dev" } as const;
+    expect(await readFacts(project, source, { signal })).toEqual({
+      images: ["storefront", "worker"],
+      services: [
+        {
+          name: "storefront",
+          namespace: "shop-dev",
+          ports: [
+            { port: 8080, name: "http-8080" },
+            { port: 9090, name: "tcp-9090" },
+          ],
+        },
+      ],
+      namespaces: ["shop-dev"],
+    });
+  });
+
+  it("prints them with --dry-run, and overwrites nothing", async () => {
+    await write({ ...files, "k8s/base/worker.yaml": "mine: true\n" });
+    expect(await init({ generateManifests: true, dryRun: true })).toBe(0);
+    expect(printed).toMatch(
+      /^# ---- k8s\/base\/storefront.yaml\n# Made by devloop init from services\/web\/Dockerfile/,
+    );
+    await expect(init({ generateManifests: true })).rejects.toMatchObject({
+      code: "USAGE",
+      message: "there is a k8s/base/worker.yaml here already: it is left as it is",
+    });
+    expect(await readdir(join(project, "k8s/base"))).toEqual(["worker.yaml"]);
+  });
+
+  it("is asked for in a terminal", async () => {
+    await write(files);
+    const ask = answering(true);
+    expect(await init({ yes: false, ask })).toBe(0);
+    expect(ask.questions).toHaveLength(1);
+    expect(await written()).toContain("- kustomize: k8s/overlays/dev\n");
   });
 });
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { parse } from "yaml";
-import { readStages } from "../../build/dockerfile-stages.js";
-import { stageSteps } from "../../build/dockerfile-steps.js";
+import { stageChain, stageSteps } from "../../build/dockerfile-steps.js";
+import { readStages, type Stage } from "../../build/dockerfile-stages.js";
 import { parseManifests } from "../../cluster/render/parse-manifests.js";
 import type { KubeObject } from "../../cluster/kube.js";
 import { isDevelopment } from "../../init/environments.js";
@@ -77,7 +77,19 @@ function dockerfileOf(path: string, text: string, name: string | undefined): Fou
     stages: stages.flatMap((stage) => stage.name ?? []),
     sources: [...new Set(sources)].filter((source) => !/^[a-z]+:\/\/|^git@/.test(source)),
     ...(name === undefined ? {} : { packageName: name }),
+    ports: exposedPorts(stageChain(stages, stages.length - 1)),
   };
+}
+
+/** Numbers alone: what a variable says may be set elsewhere. */
+function exposedPorts(stages: readonly Stage[]): readonly number[] {
+  const exposed = stages
+    .flatMap(({ instructions }) => instructions)
+    .filter(({ keyword }) => keyword === "EXPOSE");
+  const ports = exposed.flatMap(({ text }) =>
+    text.split(/\s+/).flatMap((word) => /^(\d{1,5})(?:\/tcp)?$/i.exec(word)?.[1] ?? []),
+  );
+  return [...new Set(ports.map(Number))].filter((port) => port > 0 && port < 65_536);
 }
 
 async function packageName(

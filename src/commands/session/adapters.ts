@@ -4,6 +4,7 @@ import type { DiskPlaces } from "../../cluster/disk/survey.js";
 import type { LayerMemory } from "../../cluster/load/known-layers.js";
 import type { LocalRegistry } from "../../cluster/providers/local-registry.js";
 import { watchEngineHealth } from "../../cluster/monitor.js";
+import { describeObject, type KubeEvent } from "../../cluster/observe/describe-workload.js";
 import { NoLocalClusterError } from "../../cluster/providers/choose.js";
 import { resolveCluster } from "../../cluster/providers/resolve.js";
 import { usedImages } from "../../cluster/render/images.js";
@@ -91,6 +92,8 @@ async function openDocker(
     credentials,
     project,
     usedImages: (object, names) => usedImages([object], names),
+    describe: (workload, object, events) =>
+      describeObject(workload, object, events as unknown as readonly KubeEvent[]),
     watchHealth: (health) => watchEngineHealth(engine, health),
     signal,
   });

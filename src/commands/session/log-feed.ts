@@ -1,11 +1,9 @@
 import type { LogLine } from "../../engine/model.js";
-import { LogBuffer } from "../../output/log-buffer.js";
 import type { Redactor } from "../../output/redact.js";
 
-/** Log lines on their way from the containers to the outputs: secrets hidden, kept for the screen, and no faster than
+/** Log lines on their way from the containers to the outputs: secrets hidden, and no faster than
  * the slowest output takes them. */
 export interface LogFeed {
-  readonly buffer: LogBuffer;
   readonly subscribeLines: (listener: (lines: readonly LogLine[]) => void) => () => void;
   /** An output that may be slower than the containers: deliveries wait for it. Returns its removal. */
   readonly addDrain: (drain: () => Promise<void>) => () => void;
@@ -13,11 +11,9 @@ export interface LogFeed {
 }
 
 export function createLogFeed({ redact }: Redactor): LogFeed {
-  const buffer = new LogBuffer();
   const listeners = new Set<(lines: readonly LogLine[]) => void>();
   const drains = new Set<() => Promise<void>>();
   return {
-    buffer,
     subscribeLines: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -28,7 +24,6 @@ export function createLogFeed({ redact }: Redactor): LogFeed {
     },
     async deliver(lines) {
       const safe = lines.map((line) => ({ ...line, text: redact(line.text) }));
-      buffer.append(safe);
       for (const listener of listeners) listener(safe);
       await Promise.all([...drains].map((drain) => drain()));
     },

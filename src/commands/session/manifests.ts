@@ -4,6 +4,8 @@ import type { KubeObject } from "../../cluster/kube.js";
 export interface ManifestStore {
   add(deploy: string, hash: string, objects: readonly KubeObject[]): void;
   get(hash: string): readonly KubeObject[];
+  /** A deploy's last renders, the newest first: two at most. */
+  renders(deploy: string): readonly { readonly hash: string; readonly objects: readonly KubeObject[] }[];
   /** The namespace that the manifests of the last renders give an object of this kind and name. */
   namespaceOf(kind: string, name: string): string | undefined;
 }
@@ -25,6 +27,8 @@ export function createManifestStore(): ManifestStore {
       if (!objects) throw new Error(`no manifests of render ${hash}`);
       return objects;
     },
+    renders: (deploy) =>
+      (newest.get(deploy) ?? []).map((hash) => ({ hash, objects: byHash.get(hash) ?? [] })),
     namespaceOf(kind, name) {
       for (const [hash] of newest.values()) {
         const object = byHash

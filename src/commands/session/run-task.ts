@@ -11,6 +11,7 @@ import {
   usedImages,
   waitingFor,
 } from "../../cluster/render/images.js";
+import { restartedWith } from "../../cluster/render/restarted-with.js";
 import { renderDeploy } from "../../cluster/render/render.js";
 import { type SyncedImage, withAgent } from "../../cluster/sync/inject.js";
 import type { Syncer } from "../../cluster/sync/sync.js";
@@ -217,24 +218,26 @@ function texts(values: unknown): string[] {
 
 async function deploy(
   adapters: TaskAdapters,
-  { deploy: spec, render: hash, refs, missing, agents, later }: Input<"deploy">,
+  { deploy: spec, render: hash, refs, missing, agents, later, restarts }: Input<"deploy">,
   context: TaskContext,
 ): Promise<DeployOutput> {
   const target = adapters.target();
   const rendered = adapters.manifests.get(hash);
   const { waiting, ready } = waitingFor(rendered, missing);
-  const { held, others } = heldBack(ready, later);
-  const objects = replaceImages(others, refs).objects;
   const { namespace, platform } = target.cluster;
+  const images = await syncedImages(adapters, { refs, agents }, context);
+  const complete = withAgent(replaceImages(ready, refs).objects, images, {
+    project: adapters.project,
+    namespace,
+    platform,
+  });
+  // Held back or not: what a workload is started anew with may be on either side.
+  const { held, others } = heldBack(restartedWith(complete, restarts), later);
   const request = {
     project: adapters.project,
     deploy: spec.id,
     namespace,
-    objects: withAgent(objects, await syncedImages(adapters, { refs, agents }, context), {
-      project: adapters.project,
-      namespace,
-      platform,
-    }),
+    objects: others,
     imageNames: Object.keys(refs),
     waiting,
     later: held,

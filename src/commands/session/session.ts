@@ -5,9 +5,11 @@ import { looksSecret } from "../../config/secret.js";
 import { loadConfig, type LoadedConfig } from "../../config/load.js";
 import { toProject } from "../../config/to-project.js";
 import { startEngine, type Engine } from "../../engine/engine.js";
+import type { ResourceDetails } from "../../engine/loop-control.js";
 import type { LogLine, Project } from "../../engine/model.js";
 import { initialState } from "../../engine/reduce.js";
 import { createStore, type Store } from "../../engine/store.js";
+import type { Target } from "../../engine/target.js";
 import { DevloopError, toFailure, type Failure } from "../../lib/errors.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";
 import { createRedactor, type Redactor } from "../../output/redact.js";
@@ -24,6 +26,8 @@ import { createLogFeed, type LogFeed } from "./log-feed.js";
 import { createManifestStore } from "./manifests.js";
 import { observe } from "./observation.js";
 import { redacted } from "./redacted.js";
+import { localDetails } from "./resource-details.js";
+import { followRestarts } from "./restarts.js";
 import { newestBuilds, rememberedBuilds } from "./remembered-builds.js";
 import { rememberedLayers } from "./remembered-layers.js";
 import { taskRunner } from "./run-task.js";
@@ -87,6 +91,7 @@ export interface Session {
   readonly store: Store;
   readonly logs: LogFeed;
   readonly redactor: Redactor;
+  readonly details: ResourceDetails;
   /**
    * Finds the engine and the cluster and starts the loop. Throws what keeps it from starting: ENGINE_UNREACHABLE,
    * CLUSTER_NOT_FOUND, CLUSTER_NOT_ALLOWED and the like. Resolves when the loop runs.
@@ -114,6 +119,7 @@ export function openSession(
   const closers: (() => Promise<void>)[] = [];
   let variable = loaded.variable;
   let keeper: ImageKeeper | undefined;
+  let opened: Target | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
 
@@ -152,6 +158,7 @@ export function openSession(
 
   function startLoop(engine: EngineAdapter, where: TargetAdapter): void {
     const { target } = where;
+    opened = target;
     const services = superviseServices(store, { engine, target, signal: life.signal });
     const observation = observe({
       store,
@@ -167,6 +174,11 @@ export function openSession(
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     const syncing = startSync(store, target);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
+    const restarts = followRestarts(store, target, { signal: life.signal });
+    closers.push(() => {
+      restarts[Symbol.dispose]();
+      return Promise.resolve();
+    });
     store.dispatch({ type: "cluster.connected", cluster: target.cluster });
     const run = taskRunner({
       project: project.name,
@@ -236,6 +248,12 @@ export function openSession(
     store,
     logs,
     redactor,
+    details: localDetails({
+      getState: store.getSnapshot,
+      manifests,
+      target: () => opened,
+      redact: redactor.redact,
+    }),
     begin,
     tidy: (options) => keeper?.tidy(options) ?? Promise.resolve(),
     async end(reason) {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
 import type { KubeObject } from "../../engine/kube-object.js";
-import type { AppliedWorkload, ClusterSpec } from "../../engine/model.js";
+import type { AppliedWorkload, ClusterSpec, WorkloadState } from "../../engine/model.js";
 import type { ApplyRequest, HealthOptions, HealthWatch, Target } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import type { EngineApi } from "../dial.js";
@@ -30,6 +30,8 @@ export interface DockerTargetOptions {
   readonly project: string;
   /** The names among the project's images that an object runs. */
   readonly usedImages: (object: KubeObject, names: readonly string[]) => readonly string[];
+  /** A workload as it stands with what happened to it, in words. */
+  readonly describe: (workload: WorkloadState, object: KubeObject, events: readonly KubeObject[]) => string;
   readonly watchHealth: (options: HealthOptions) => HealthWatch;
   readonly signal: AbortSignal;
 }
@@ -276,6 +278,22 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
       const existing = byOwner(await containers.list([own], { signal }));
       await open();
       return await pruneOthers((deploy) => !keep.includes(deploy), existing, signal);
+    },
+    restart({ kind, namespace: home, name }) {
+      const running = workloads.get(`${kind}/${home}/${name}`)?.running;
+      if (!running || kind === "Job" || kind === "PersistentVolumeClaim")
+        throw new DevloopError("APPLY_FAILED", `${kind}/${name} cannot be restarted: it has no rollout`, {
+          hint: "devloop trigger builds and applies it again",
+        });
+      running.restart();
+      return Promise.resolve();
+    },
+    describe(workload) {
+      const { kind, namespace: home, name } = workload;
+      const object = store.get(kind, home, name);
+      if (!object) throw new DevloopError("NOT_FOUND", `${kind}/${name} does not run`);
+      const events = store.all("Event").filter(({ metadata }) => metadata.namespace === home);
+      return Promise.resolve(options.describe(workload, object, events));
     },
     remove: (request, { signal }) => removeFound(containers, request, { signal }),
     async deployed(name, { signal }) {

@@ -75,7 +75,7 @@ export function createObjectStore({ now = Date.now }: { readonly now?: () => num
       const [oldest] = before;
       if (!same && oldest && before.length >= keptEvents) remove("Event", namespace, oldest.metadata.name);
       const fields: EventFields = {
-        involvedObject: { uid, kind: about.kind, fieldPath },
+        involvedObject: { uid, kind: about.kind, name, fieldPath },
         reason,
         message,
         count: (same?.count ?? 0) + 1,
@@ -145,7 +145,12 @@ export function createObjectStore({ now = Date.now }: { readonly now?: () => num
 }
 
 interface EventFields {
-  readonly involvedObject?: { readonly uid: string; readonly kind: string; readonly fieldPath: string };
+  readonly involvedObject?: {
+    readonly uid: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly fieldPath: string;
+  };
   readonly reason?: string;
   readonly message?: string;
   readonly count?: number;

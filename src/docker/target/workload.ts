@@ -16,6 +16,8 @@ export interface RunningWorkload {
   readonly pods: () => readonly RunningPod[];
   /** The object is another one from now on, or the same. Returns whether it is another. */
   set(object: KubeObject): boolean;
+  /** Replaces its pods by new ones of the same template. */
+  restart(): void;
   /** Stops its pods, and removes it. */
   remove(): Promise<void>;
   /** Lets go of its pods: they run on. */
@@ -51,6 +53,8 @@ export function startWorkload(
   let failures = 0;
   const pods = new Map<string, RunningPod>();
   const stopping = new Map<string, Promise<void>>();
+  /** Pods that are to be replaced, although they are as they should be. */
+  const worn = new Set<RunningPod>();
 
   // ---- pods -------------------------------------------------------------------------------------------------------
 
@@ -123,6 +127,7 @@ export function startWorkload(
       .finally(() => {
         stopping.delete(podName);
         pods.delete(podName);
+        worn.delete(pod);
         turn();
       });
     stopping.set(podName, stopped);
@@ -130,7 +135,7 @@ export function startWorkload(
 
   const alive = (): readonly RunningPod[] =>
     [...pods.values()].filter((pod) => !stopping.has(pod.pod.metadata.name));
-  const isCurrent = (pod: RunningPod): boolean => hashOf(pod) === templateHash(object);
+  const isCurrent = (pod: RunningPod): boolean => hashOf(pod) === templateHash(object) && !worn.has(pod);
   const statusOf = (pod: RunningPod): PodStatus =>
     store.get("Pod", namespace, pod.pod.metadata.name)?.["status"] ?? {};
   const isReady = (pod: RunningPod): boolean =>
@@ -323,6 +328,10 @@ export function startWorkload(
       if (changed) generation += 1;
       turn();
       return changed;
+    },
+    restart() {
+      for (const pod of alive()) worn.add(pod);
+      turn();
     },
     async remove() {
       removing = true;

@@ -180,7 +180,7 @@ class Loader {
     const name = written ?? (await directoryName(directory));
     if (name !== "") return { name, from: written === undefined ? "directory" : "file" };
     throw new DevloopError("COMPOSE_INVALID", "the project has no name", {
-      hint: "set name in the compose file, or give one with --name",
+      hint: "set name in the compose file, or COMPOSE_PROJECT_NAME",
     });
   }
 

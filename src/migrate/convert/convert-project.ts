@@ -3,10 +3,12 @@ import { allServices, imageNames } from "./images.js";
 import { Ledger, type ReportEntry } from "./ledger.js";
 import { profileName } from "./names.js";
 import { clusterNames } from "./names-of-hosts.js";
+import { networkPolicies } from "./network-policies.js";
 import type { ConvertOptions, ForwardPlan, Generator, ImagePlan, ServiceView, Sources } from "./plan.js";
 import { resourceNames } from "./resource-names.js";
 import { claimsOf, sayProject } from "./project.js";
-import { hostOf, podOwner, strongest, waitsOf, type Waits } from "./rules/depends.js";
+import { hostOf, podOwner } from "./pod-owner.js";
+import { strongest, waitsOf, type Waits } from "./rules/depends.js";
 import { convertService, serviceObjects, viewOf } from "./service.js";
 import type { TreeMap } from "./tree.js";
 
@@ -31,6 +33,8 @@ export interface Conversion {
   readonly services: readonly ConvertedService[];
   /** By key of the project's volumes. */
   readonly claims: ReadonlyMap<string, TreeMap>;
+  /** NetworkPolicies that part services as the project's networks do. */
+  readonly policies: readonly TreeMap[];
   readonly report: readonly ReportEntry[];
 }
 
@@ -45,7 +49,8 @@ export function convertProject(
   const names = { ...hosts, ...resourceNames(project, hosts.services), images };
   const base = { project, names, options, sources, ledger };
   const claims = claimsOf(project, names, ledger);
-  sayProject({ project, names, ledger, sources });
+  const policies = networkPolicies({ ...options, project, names: names.services });
+  sayProject({ project, names, ledger, sources, policies, options });
   const results = allServices(project).map(([key]) => convertService(viewOf(base, key)));
   const joinedTo = (key: string) =>
     results.filter(({ view }) => view.key !== key && podOwner(view.key, project) === key);
@@ -77,7 +82,7 @@ export function convertProject(
       },
     ];
   });
-  return { project, services, claims, report: ledger.entries(project) };
+  return { project, services, claims, policies, report: ledger.entries(project) };
 }
 
 /** Keys that are a pod's matter, or its workload's: a container that joins another's pod has no say in them. */
@@ -89,9 +94,16 @@ const podKeys: ReadonlySet<string | number | undefined> = new Set([
   "extra_hosts",
   "group_add",
   "hostname",
+  "init",
+  "ipc",
   "labels",
+  "pid",
+  "platform",
   "restart",
+  "runtime",
   "stop_grace_period",
+  "sysctls",
+  "userns_mode",
 ]);
 
 function sayPodKeys(view: ServiceView, owner: string): void {
@@ -101,9 +113,9 @@ function sayPodKeys(view: ServiceView, owner: string): void {
     if (top !== section || key !== view.key) continue;
     const ofWorkload = inside[0] === "deploy" && inside.length > 1 && inside[1] !== "resources";
     if (!podKeys.has(inside[0]) && !ofWorkload) continue;
-    view.say(
+    view.ledger.sayInstead(
       "decision",
-      inside,
+      [section, view.key, ...inside.slice(0, ofWorkload ? 2 : 1)],
       `a pod has one of it, and this one is ${owner}'s: set it there if it is needed`,
     );
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ComposeProject } from "../compose/model.js";
 import { convertProject, type Conversion, type ConvertedService } from "./convert-project.js";
 import { forDevelopment } from "./emit/dev.js";
@@ -5,6 +6,7 @@ import { devloopYaml } from "./emit/devloop-yaml.js";
 import {
   emitGroup,
   emitOverlay,
+  emitPolicies,
   groupsOf,
   namespaceOf,
   objectsOf,
@@ -12,10 +14,12 @@ import {
   type OverlaySpec,
 } from "./emit/kustomize.js";
 import { migrationReport } from "./emit/report.js";
+import { untagged } from "./images.js";
 import type { ReportEntry } from "./ledger.js";
 import { dnsName, profileName } from "./names.js";
 import type { OutputFile } from "./output.js";
 import type { ConvertOptions, Sources } from "./plan.js";
+import { listAt, mapAt, plain, textAt, unnoted } from "./tree.js";
 
 /** The projects to convert: what every environment has, and what single ones have instead. */
 export interface Models {
@@ -51,7 +55,17 @@ export function convert({ base, overlays }: Models, options: MigrationOptions): 
       conversion: convertProject(overlay.project, options.sources, { ...options, hostMounts: false }),
     }));
   const profiles = options.profiles.map((profile) => (profile === "*" ? profile : profileName(profile)));
-  const context: Context = { name, groups, profiles };
+  const policiesOf = (overlay: string, { policies }: Conversion): string | undefined => {
+    if (policies.length === 0) return undefined;
+    const shared = isDeepStrictEqual(policies.map(plain), below.policies.map(plain));
+    return shared ? policiesFolder : `${policiesFolder}-${overlay}`;
+  };
+  const context: Context = {
+    name,
+    groups,
+    profiles,
+    policiesOf: options.networkPolicies ? policiesOf : () => undefined,
+  };
   const told = [...(devProject === base ? [] : [{ name: "dev", conversion: dev }]), ...others].map(
     (overlay) => ({
       name: overlay.name,
@@ -62,13 +76,27 @@ export function convert({ base, overlays }: Models, options: MigrationOptions): 
   const baseReport = options.hostMounts && devProject === base ? dev.report : below.report;
   const files = [
     ...groups.flatMap((group) => emitGroup(group, name)),
+    ...emitPolicies(policiesFolder, below.policies),
+    ...[{ name: "dev", conversion: dev }, ...others].flatMap((overlay) => {
+      const folder = policiesOf(overlay.name, overlay.conversion);
+      return folder === undefined || folder === policiesFolder
+        ? []
+        : emitPolicies(folder, overlay.conversion.policies);
+    }),
     ...devFiles(dev, context),
     ...others.flatMap((overlay) => emitOverlay(overlaySpec(overlay.name, overlay.conversion, context))),
     { path: "devloop.yaml", content: devloopYaml(devloopPlan(dev, context)) },
     { path: "k8s/.gitignore", content: ignored },
     {
       path: "MIGRATION.md",
-      content: migrationReport({ project: base, report: baseReport, overlays: told, out: options.out }),
+      content: migrationReport({
+        project: base,
+        report: baseReport,
+        overlays: told,
+        files: [...new Set([base, ...overlays.map(({ project }) => project)].flatMap(({ files }) => files))],
+        pulled: pulledImages([below, dev, ...others.map(({ conversion }) => conversion)]),
+        out: options.out,
+      }),
     },
   ];
   return {
@@ -87,8 +115,36 @@ const ignored = `# Values of secrets with the hashes of their files, and new ver
 *.new
 `;
 
+/** The images that containers run and devloop does not build. */
+function pulledImages(conversions: readonly Conversion[]): readonly string[] {
+  const built = new Set(
+    conversions.flatMap(({ services }) =>
+      services.flatMap(({ images }) => images.map(({ name }) => untagged(name))),
+    ),
+  );
+  const run = conversions.flatMap(({ services }) =>
+    services.flatMap(({ objects }) =>
+      objects.flatMap((object) => {
+        const spec = mapAt(object, "spec");
+        const pod = mapAt(
+          "jobTemplate" in spec ? mapAt(spec, "jobTemplate", "spec") : spec,
+          "template",
+          "spec",
+        );
+        const containers = [...listAt(pod, "initContainers"), ...listAt(pod, "containers")];
+        return containers.flatMap((container) => textAt(unnoted(container), "image") ?? []);
+      }),
+    ),
+  );
+  return [...new Set(run)].filter((image) => !built.has(untagged(image))).sort();
+}
+
+const policiesFolder = "components/network-policies";
+
 interface Context {
   readonly name: string;
+  /** The folder of an overlay's network policies, when it is to take them in. */
+  readonly policiesOf: (overlay: string, conversion: Conversion) => string | undefined;
   readonly groups: readonly Group[];
   readonly profiles: readonly string[];
 }
@@ -117,7 +173,7 @@ function groupLike(group: Group, among: readonly Group[]): Group {
 function overlaySpec(
   folder: string,
   conversion: Conversion,
-  { name, groups, profiles }: Context,
+  { name, groups, profiles, policiesOf }: Context,
   change = (group: Group) => objectsOf(group),
 ): OverlaySpec {
   const wanted = groupsOf(conversion).filter(
@@ -133,7 +189,10 @@ function overlaySpec(
         ? "For the inner loop: quick to be ready, quick to go."
         : `What ${folder} has of its own.`,
     resources: ["../../base"],
-    components: components.map((group) => `../../${group.folder}`),
+    components: [
+      ...components.map((group) => group.folder),
+      ...[policiesOf(folder, conversion) ?? []].flat(),
+    ].map((component) => `../../${component}`),
     ownNamespace: true,
     pairs: wanted.map((group) => ({
       below: groupLike(group, groups),

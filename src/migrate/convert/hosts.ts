@@ -41,13 +41,52 @@ export function rewriteHosts(
   return { text: result, renamed: [...found] };
 }
 
-/** The ports at which a text dials a host: 5432 in `postgres://u:p@db:5432/x`. */
+/** The host names that stand in a text as words of their own, whatever they mean there. */
+export function namesIn(text: string, names: Iterable<string>): readonly string[] {
+  return [...names].filter((name) => {
+    const word = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return new RegExp(`(?<![\\w.-])${word}(?![\\w-]|\\.\\w)`, "i").test(text);
+  });
+}
+
+/** Ports that a URL without one means: https://www.iana.org/assignments/uri-schemes and the drivers' own documentation. */
+const schemePorts: Readonly<Record<string, number>> = {
+  amqp: 5672,
+  amqps: 5671,
+  clickhouse: 9000,
+  ftp: 21,
+  http: 80,
+  https: 443,
+  ldap: 389,
+  ldaps: 636,
+  mariadb: 3306,
+  mongodb: 27017,
+  mqtt: 1883,
+  mssql: 1433,
+  mysql: 3306,
+  nats: 4222,
+  postgres: 5432,
+  postgresql: 5432,
+  redis: 6379,
+  rediss: 6379,
+  smtp: 25,
+  sqlserver: 1433,
+  ws: 80,
+  wss: 443,
+};
+
+/** The ports at which a text dials a host: 5432 in `postgres://u:p@db:5432/x`, and in `postgres://db/x`. */
 export function dialledPorts(text: string, host: string): readonly number[] {
   const name = host.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const pattern = new RegExp(`(?:^|[\\s,;=@'"(\\[]|//)${name}:(\\d{1,5})(?!\\d)`, "gi");
-  return [...text.matchAll(pattern)]
-    .map(([, port]) => Number(port))
-    .filter((port) => port > 0 && port < 65_536);
+  const written = new RegExp(`(?:^|[\\s,;=@'"(\\[]|//)${name}:(\\d{1,5})(?!\\d)`, "gi");
+  const implied = new RegExp(
+    `([a-z][a-z0-9]*)(?:\\+[a-z0-9.+]+)?://(?:[^\\s/?#@'"]*@)?${name}(?=$|[\\s,;/?#'")\\]>])`,
+    "gi",
+  );
+  return [
+    ...[...text.matchAll(written)].map(([, port]) => Number(port)),
+    ...[...text.matchAll(implied)].flatMap(([, scheme = ""]) => schemePorts[scheme.toLowerCase()] ?? []),
+  ].filter((port) => port > 0 && port < 65_536);
 }
 
 /** Whether a variable of this name holds a host. */

@@ -22,6 +22,8 @@ export interface ReportEntry extends Statement {
   readonly under?: ModelPath;
   /** A map or list that is told of key by key: the statement is only the gravest of those. */
   readonly parts?: true;
+  /** It did its work while the files were read. */
+  readonly done?: true;
   /** No rule spoke of it: a defect of the converter, told all the same. */
   readonly unclaimed?: true;
 }
@@ -45,6 +47,15 @@ export class Ledger {
   }
 
   sayAll(outcome: Outcome, path: ModelPath, text: string): void {
+    this.#put(path, { outcome, text, all: true });
+  }
+
+  /** Takes the place of what was said of the path and of all below it. */
+  sayInstead(outcome: Outcome, path: ModelPath, text: string): void {
+    for (const key of [...this.#statements.keys()]) {
+      const inside = JSON.parse(key) as ModelPath;
+      if (pathKey(inside.slice(0, path.length)) === pathKey(path)) this.#statements.delete(key);
+    }
     this.#put(path, { outcome, text, all: true });
   }
 
@@ -81,6 +92,7 @@ export class Ledger {
         path,
         origin,
         ...absorbedTexts[why],
+        ...(why === "applied" || why === "merged" ? { done: true as const } : {}),
       })),
     ];
   }

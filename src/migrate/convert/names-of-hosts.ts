@@ -1,5 +1,6 @@
 import type { ComposeProject } from "../compose/model.js";
 import { allServices } from "./images.js";
+import { podOwner } from "./pod-owner.js";
 import { dnsName, resolvesAs, uniqueNames } from "./names.js";
 
 /** Every name under which peers could reach a service in Compose, besides the service's own key. */
@@ -26,6 +27,7 @@ export function otherHostNames(key: string, project: ComposeProject): readonly s
 export function clusterNames(project: ComposeProject): {
   readonly services: ReadonlyMap<string, string>;
   readonly renamedHosts: ReadonlyMap<string, string>;
+  readonly sharedAliases: ReadonlySet<string>;
 } {
   const services = uniqueNames(allServices(project).map(([key]) => key));
   const renamed = new Map<string, string>();
@@ -37,5 +39,21 @@ export function clusterNames(project: ComposeProject): {
   }
   // Longer names first: one may be a part of another.
   const longestFirst = [...renamed].sort(([left], [right]) => right.length - left.length);
-  return { services, renamedHosts: new Map(longestFirst) };
+  return {
+    services,
+    renamedHosts: new Map(longestFirst),
+    sharedAliases: sharedAliases(project, services),
+  };
+}
+
+/** Names in DNS by which several services are known, each in a pod of its own: Compose answers with all of them. */
+function sharedAliases(project: ComposeProject, services: ReadonlyMap<string, string>): ReadonlySet<string> {
+  const owners = new Map<string, Set<string>>();
+  for (const [key] of services) {
+    for (const name of otherHostNames(key, project)) {
+      const dns = dnsName(name);
+      if (resolvesAs(name, dns)) owners.set(dns, (owners.get(dns) ?? new Set()).add(podOwner(key, project)));
+    }
+  }
+  return new Set([...owners].flatMap(([name, of]) => (of.size > 1 ? [name] : [])));
 }

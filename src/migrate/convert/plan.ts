@@ -7,7 +7,12 @@ import type { Tree, TreeMap } from "./tree.js";
 
 /** What stands at a path that the compose files name. Read before the conversion, which itself does no I/O. */
 export type SourceFact =
-  | { readonly kind: "file"; readonly content: Uint8Array }
+  | {
+      readonly kind: "file";
+      readonly content: Uint8Array;
+      /** The absolute path of the file itself, where the path is a link. */
+      readonly real?: string;
+    }
   | { readonly kind: "large-file"; readonly bytes: number }
   | {
       readonly kind: "directory";
@@ -21,6 +26,11 @@ export type SourceFact =
   /** A socket, a device: nothing that can be copied. */
   | { readonly kind: "special" }
   | { readonly kind: "missing" };
+
+/** What one ConfigMap or Secret holds at most, in bytes: etcd takes 1 MiB, the rest is left for names and encoding. */
+export const largestObject = 900 * 1024;
+/** A directory with more files is no configuration, and is not read to its end. */
+export const mostFiles = 50;
 
 export interface Sources {
   /** By absolute path. */
@@ -37,6 +47,8 @@ export interface ConvertOptions {
   readonly probes: "readiness" | "full";
   /** Mount paths of the node for what lies outside the project. */
   readonly hostMounts: boolean;
+  /** Every overlay takes in the component that parts services as the compose file's networks do. */
+  readonly networkPolicies: boolean;
 }
 
 /** A ConfigMap or Secret that kustomize generates. */
@@ -63,7 +75,7 @@ export interface ImagePlan {
   readonly name: string;
   /** The keys of devloop.yaml besides `sync` and `rebuild`. */
   readonly spec: TreeMap;
-  /** Build arguments whose value is the environment's when it is built, and the variable of each. */
+  /** Build arguments whose value is made of the environment when it is built, each as devloop.yaml writes it. */
   readonly environmentArgs: Readonly<Record<string, string>>;
   readonly sync: readonly SyncRulePlan[];
   readonly rebuild: readonly string[];
@@ -141,6 +153,8 @@ export interface Names extends ResourceNames {
   readonly images: ReadonlyMap<string, string>;
   /** Host names of compose that cannot be looked up in the cluster as they are, and what takes their place. */
   readonly renamedHosts: ReadonlyMap<string, string>;
+  /** Further names, in DNS, that several pods have. */
+  readonly sharedAliases: ReadonlySet<string>;
 }
 
 export type Rule = (view: ServiceView) => Part;

@@ -1,7 +1,8 @@
 import type { ComposeProject } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
+import { namesIn } from "./hosts.js";
 import { dnsName, isLabelKey, isLabelValue } from "./names.js";
-import type { Sources } from "./plan.js";
+import type { ConvertOptions, Names, Sources } from "./plan.js";
 import type { ResourceNames } from "./resource-names.js";
 import { allServices } from "./images.js";
 import { claimObject, inMemoryOptions, nfsOf } from "./rules/volumes.js";
@@ -95,9 +96,11 @@ function labelsOf(given: Readonly<Record<string, string>> | undefined): {
 
 interface Told {
   readonly project: ComposeProject;
-  readonly names: ResourceNames;
+  readonly names: ResourceNames & Pick<Names, "renamedHosts">;
   readonly ledger: Ledger;
   readonly sources: Sources;
+  readonly policies: readonly TreeMap[];
+  readonly options: Pick<ConvertOptions, "networkPolicies">;
 }
 
 /** What becomes of the top level's other keys. */
@@ -114,7 +117,7 @@ export function sayProject(told: Told): void {
   ]) {
     ledger.say("converted", [section], "see its keys");
   }
-  sayNetworks(project, ledger);
+  sayNetworks(told);
   for (const kind of ["configs", "secrets"] as const) {
     for (const key of Object.keys(project[kind])) sayFile(told, kind, key);
   }
@@ -128,10 +131,17 @@ export function sayProject(told: Told): void {
   );
 }
 
-function sayNetworks(project: ComposeProject, ledger: Ledger): void {
+function sayNetworks({ project, ledger, policies, options }: Told): void {
+  const component = options.networkPolicies
+    ? "components/network-policies"
+    : "components/network-policies, which --network-policies switches on";
   for (const [key, network] of Object.entries(project.networks)) {
     const at = ["networks", key];
-    ledger.say("approximated", at, "a cluster has one network: NetworkPolicies can part it");
+    if (policies.length === 0) ledger.say("converted", at, "the cluster's network: there is nothing to part");
+    else {
+      const text = `a cluster has one network; NetworkPolicies part it: ${component}`;
+      ledger.say(options.networkPolicies ? "converted" : "approximated", at, text);
+    }
     for (const part of Object.keys(network)) {
       const path = [...at, part];
       if (part.startsWith("x-")) continue;
@@ -139,9 +149,9 @@ function sayNetworks(project: ComposeProject, ledger: Ledger): void {
         ledger.sayAll("converted", path, "nothing is called so: there is one network");
       else if (part === "internal" && network.internal)
         ledger.say(
-          "decision",
+          options.networkPolicies ? "converted" : "decision",
           path,
-          "to keep its services from the outside, add a NetworkPolicy without egress",
+          `NetworkPolicies keep its services from the outside: ${component}`,
         );
       else if (part === "external" && network.external)
         ledger.say(
@@ -203,7 +213,7 @@ function sayFile(told: Told, kind: "configs" | "secrets", key: string): void {
 }
 
 function sayContent(
-  { project, ledger, sources }: Told,
+  { project, names, ledger, sources }: Told,
   kind: "configs" | "secrets",
   key: string,
   text: string,
@@ -211,7 +221,17 @@ function sayContent(
   const definition = project[kind][key];
   const at = [kind, key];
   if (definition === undefined) return;
-  if ("content" in definition) ledger.say("converted", [...at, "content"], text);
+  const sayNames = (from: "content" | "file", content: string) => {
+    for (const host of namesIn(content, names.renamedHosts.keys())) {
+      const to = names.renamedHosts.get(host) ?? host;
+      const asked = `is ${host} in it the host? that is called ${to} in the cluster`;
+      ledger.say("decision", [...at, from], asked);
+    }
+  };
+  if ("content" in definition) {
+    ledger.say("converted", [...at, "content"], text);
+    sayNames("content", definition.content ?? "");
+  }
   if (definition.environment !== undefined) {
     const set = sources.variable(definition.environment) !== undefined;
     const lost = `${definition.environment} is not set: it is empty until you write it`;
@@ -223,8 +243,10 @@ function sayContent(
   }
   if (definition.file !== undefined) {
     const fact = sources.fact(definition.file);
-    if (fact.kind === "file") ledger.say("converted", [...at, "file"], `${text}: a copy`);
-    else {
+    if (fact.kind === "file") {
+      ledger.say("converted", [...at, "file"], `${text}: a copy`);
+      sayNames("file", Buffer.from(fact.content).toString());
+    } else {
       const why = {
         missing: "the file is not there",
         directory: "it is a directory",

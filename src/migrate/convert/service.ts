@@ -1,9 +1,7 @@
 import type { ModelPath } from "../compose/model.js";
-import { dialledPorts } from "./hosts.js";
-import { allServices } from "./images.js";
 import type { Ledger } from "./ledger.js";
 import { dnsName, resolvesAs } from "./names.js";
-import { otherHostNames } from "./names-of-hosts.js";
+import { peerPorts } from "./peer-ports.js";
 import { mergeParts, type Part, type Rule, type ServicePortPlan, type ServiceView } from "./plan.js";
 import { buildRule } from "./rules/build.js";
 import { commandRule } from "./rules/command.js";
@@ -13,23 +11,26 @@ import { filesRule } from "./rules/files.js";
 import { healthRule } from "./rules/health.js";
 import { komposeRule } from "./rules/kompose.js";
 import { labelsRule } from "./rules/labels.js";
-import { lifecycleRule } from "./rules/lifecycle.js";
+import { lifecycleRule, quote } from "./rules/lifecycle.js";
 import { networkRule } from "./rules/network.js";
 import { placementRule } from "./rules/placement.js";
 import { plainSecretsRule } from "./rules/plain-secrets.js";
-import { namedPorts, portsRule } from "./rules/ports.js";
+import { portsRule } from "./rules/ports.js";
 import { reportOnlyRule } from "./rules/report-only.js";
 import { resourcesRule } from "./rules/resources.js";
 import { securityRule } from "./rules/security.js";
+import { volumesFromRule } from "./rules/volumes-from.js";
 import { volumesRule } from "./rules/volumes.js";
 import { workloadKind, workloadObject } from "./rules/workload.js";
-import { mapAt, noted, objectId, textAt, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
+import { aliasLabels, servicesOf } from "./services-of.js";
+import { noted, objectId, textAt, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
 
 const rules: readonly Rule[] = [
   commandRule,
   environmentRule,
   portsRule,
   volumesRule,
+  volumesFromRule,
   filesRule,
   healthRule,
   lifecycleRule,
@@ -66,6 +67,12 @@ export function convertService(view: ServiceView): ServiceResult {
   return { view, part: mergeParts(rules.map((rule) => rule(view))) };
 
   function sayIdentity({ names }: ServiceView): void {
+    if (view.name !== view.key) {
+      const outcome = resolvesAs(view.key, view.name) ? "converted" : "approximated";
+      const where = "hosts in environments and commands are rewritten, each reported where it stands";
+      const text = outcome === "converted" ? "DNS knows no case" : where;
+      view.say(outcome, [], `called ${view.name} in the cluster: ${text}`);
+    }
     if (service.container_name === undefined) return;
     const shown = names.renamedHosts.get(service.container_name);
     view.say(
@@ -115,7 +122,7 @@ export function serviceObjects(
   );
   const ports = peerPorts(
     view,
-    joined,
+    joined.map((each) => each.view.key),
     all.flatMap((each) => each.part.ports),
   );
   if (view.service.provider) return [];
@@ -128,7 +135,7 @@ export function serviceObjects(
   const further = new Map(
     all.flatMap((each) => each.part.objects).map((object) => [objectId(object), object]),
   );
-  return [workload, ...servicesOf(view, part, ports), ...further.values()];
+  return [workload, ...servicesOf({ view, part }, joined, ports), ...further.values()];
 }
 
 function podTemplate(
@@ -148,7 +155,14 @@ function podTemplate(
   const waits = volumes.some((volume) => volume["name"] === "devloop-wait-token");
   return {
     metadata: {
-      labels: { "app.kubernetes.io/name": name, ...part.podLabels },
+      labels: {
+        "app.kubernetes.io/name": name,
+        ...aliasLabels(
+          view,
+          joined.map((each) => each.view.key),
+        ),
+        ...part.podLabels,
+      },
       annotations: unlessEmpty(part.podAnnotations),
     },
     spec: {
@@ -225,7 +239,7 @@ function copyUp(view: ServiceView, part: Required<Part>, prefix = ""): readonly 
     '  [ -z "$(ls -A "$2" | grep -vx lost+found)" ] || return 0',
     '  cp -a "$1/." "$2/"',
     "}",
-    ...part.copyUps.map(({ path }, index) => `copy ${shellWord(path)} /devloop-copy-up/${index}`),
+    ...part.copyUps.map(({ path }, index) => `copy ${quote(path)} /devloop-copy-up/${index}`),
   ];
   return [
     noted(
@@ -242,84 +256,4 @@ function copyUp(view: ServiceView, part: Required<Part>, prefix = ""): readonly 
       },
     ),
   ];
-}
-
-const shellWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
-/** The ports of the service's own, and those at which its peers dial it. */
-function peerPorts(
-  view: ServiceView,
-  joined: readonly ServiceResult[],
-  own: readonly ServicePortPlan[],
-): readonly (ServicePortPlan & { readonly name: string })[] {
-  const hosts = [view.key, view.name, ...otherHostNames(view.key, view.project)];
-  const texts = allServices(view.project)
-    .filter(([key]) => key !== view.key && !joined.some((each) => each.view.key === key))
-    .flatMap(([, { environment, command, entrypoint, healthcheck }]) => [
-      ...Object.values(environment ?? {}).flatMap((value) => value ?? []),
-      ...(command ?? []),
-      ...(entrypoint ?? []),
-      ...(healthcheck?.test ?? []),
-    ]);
-  const dialled = texts.flatMap((text) => hosts.flatMap((host) => dialledPorts(text, host)));
-  const known = new Set(own.map(({ port }) => port));
-  const further = [...new Set(dialled)]
-    .filter((port) => !known.has(port))
-    .sort((left, right) => left - right);
-  return namedPorts([...own, ...further.map((port): ServicePortPlan => ({ port, protocol: "TCP" }))]);
-}
-
-/** One Service of each name that peers know it by. */
-function servicesOf(
-  view: ServiceView,
-  part: Required<Part>,
-  ports: readonly (ServicePortPlan & { readonly name: string })[],
-): readonly TreeMap[] {
-  const mode = view.service.network_mode;
-  const ends = view.workload === "Job" || view.workload === "CronJob";
-  // Nobody dials what ends, unless it has a port.
-  if (mode === "none" || (ends && ports.length === 0)) return [];
-  const spec = serviceSpec(view, part, ports);
-  const taken = new Set(view.names.services.values());
-  const aliases = [...otherHostNames(view.key, view.project), ...part.aliases].flatMap((name) =>
-    resolvesAs(name, dnsName(name)) && !taken.has(dnsName(name)) ? [dnsName(name)] : [],
-  );
-  return [view.name, ...new Set(aliases)].map((name) => ({
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name },
-    spec: name === view.name ? spec : noted("A further name of the same pods.", mapAt(spec)),
-  }));
-}
-
-function serviceSpec(
-  view: ServiceView,
-  part: Required<Part>,
-  ports: readonly (ServicePortPlan & { readonly name: string })[],
-): Exclude<Tree, string | number | boolean | null> {
-  const selector = { "app.kubernetes.io/name": view.name };
-  if (ports.length === 0) {
-    return noted(
-      "No port is known: without an address of its own, its name gives the pods' addresses, and every port is reached.",
-      {
-        clusterIP: "None",
-        publishNotReadyAddresses: true,
-        selector,
-      },
-    );
-  }
-  const headless = view.service.deploy?.endpoint_mode === "dnsrr" ? { clusterIP: "None" } : {};
-  return {
-    ...headless,
-    ...part.serviceSpec,
-    selector,
-    ports: ports.map(({ name, port, protocol, appProtocol }) => ({
-      name,
-      port,
-      targetPort: port,
-      protocol,
-      appProtocol,
-    })),
-  };
 }

@@ -1,16 +1,11 @@
 import { lstat, readFile, readdir, realpath, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { Environment, defaultEnvFiles, givenEnvFiles } from "../compose/environment.js";
 import type { ComposeProject, ComposeService } from "../compose/model.js";
 import { ProblemList } from "../compose/problems.js";
 import { FileReader } from "../compose/read-file.js";
 import { dockerfilePath } from "../convert/rules/binds.js";
-import type { SourceFact, Sources } from "../convert/plan.js";
-
-/** A ConfigMap or Secret cannot hold more: https://kubernetes.io/docs/concepts/configuration/configmap/ */
-const largestFile = 900 * 1024;
-/** A directory with more is no configuration, and is not read to its end. */
-const mostFiles = 50;
+import { largestObject, mostFiles, type SourceFact, type Sources } from "../convert/plan.js";
 
 /** What lies at the paths that the projects name, and the variables that their files see. */
 export async function readSources(
@@ -65,14 +60,20 @@ async function readFact(path: string, facts: Map<string, SourceFact>): Promise<v
   if (!found) facts.set(path, { kind: "missing" });
   else if (found.isDirectory()) await readDirectory(path, facts);
   else if (!found.isFile()) facts.set(path, { kind: "special" });
-  else if (found.size > largestFile) facts.set(path, { kind: "large-file", bytes: found.size });
+  else if (found.size > largestObject) facts.set(path, { kind: "large-file", bytes: found.size });
   else facts.set(path, await readContent(path));
 }
 
 /** A file that cannot be read is told by what it would have become. */
 async function readContent(path: string): Promise<SourceFact> {
   try {
-    return { kind: "file", content: await readFile(path) };
+    const isLink = (await lstat(path)).isSymbolicLink();
+    // As seen from where the path says it is: directories above may be links too.
+    const place = dirname(path);
+    const linked = isLink
+      ? { real: resolve(place, relative(await realpath(place), await realpath(path))) }
+      : {};
+    return { kind: "file", content: await readFile(path), ...linked };
   } catch {
     return { kind: "special" };
   }
@@ -89,7 +90,7 @@ async function readDirectory(path: string, facts: Map<string, SourceFact>): Prom
     const leaves = !(await realpath(file)).startsWith(root.endsWith(sep) ? root : `${root}${sep}`);
     (leaves ? links : files).push(name);
     if (!leaves) bytes += (await stat(file)).size;
-    return files.length + links.length <= mostFiles && bytes <= largestFile;
+    return files.length + links.length <= mostFiles && bytes <= largestObject;
   }).catch(() => false);
   facts.set(path, { kind: "directory", files: [...files].sort(), links: [...links].sort(), bytes, complete });
   if (complete) for (const file of files) facts.set(join(path, file), await readContent(join(path, file)));

@@ -15,6 +15,7 @@ export const secretStateFile = "k8s/overlays/dev/secrets/.devloop-migrate.json";
 const version = { hash: z.string(), text: z.string().optional() };
 const stateSchema = z.strictObject({
   version: z.literal(1),
+  project: z.string().optional(),
   files: z.record(
     z.string().refine(isOwnPath),
     z.strictObject({
@@ -25,6 +26,12 @@ const stateSchema = z.strictObject({
   ),
 });
 
+/** The project's name at the last run: a clone's directory may be called otherwise. */
+export async function readProjectName(out: string): Promise<string | undefined> {
+  const content = await readIfThere(join(out, stateFile));
+  return content === undefined ? undefined : parse(Buffer.from(content).toString("utf8"))?.project;
+}
+
 /** What was generated last, and which of its files are there but are not what devloop migrate wrote. */
 export async function readState(
   out: string,
@@ -32,7 +39,10 @@ export async function readState(
   const states = await Promise.all(
     [stateFile, secretStateFile].map(async (path) => {
       const content = await readIfThere(join(out, path));
-      return { path, files: content === undefined ? {} : parse(Buffer.from(content).toString("utf8")) };
+      return {
+        path,
+        files: content === undefined ? {} : parse(Buffer.from(content).toString("utf8"))?.files,
+      };
     }),
   );
   return {
@@ -43,21 +53,23 @@ export async function readState(
 
 /** The state to write, in its two files; the second only where there are secrets. */
 export function stateFiles(
+  project: string,
   written: Written,
   secrets: ReadonlySet<string>,
 ): readonly { readonly path: string; readonly content: string; readonly secret: boolean }[] {
   const part = (path: string, secret: boolean) => {
     const files = Object.entries(written).filter(([name]) => secrets.has(name) === secret);
-    const content = `${JSON.stringify({ version: 1, files: Object.fromEntries(files) }, null, 1)}\n`;
+    const head = { version: 1, ...(secret ? {} : { project }) };
+    const content = `${JSON.stringify({ ...head, files: Object.fromEntries(files) }, null, 1)}\n`;
     return { path, content, secret };
   };
   return [part(stateFile, false), ...(secrets.size > 0 ? [part(secretStateFile, true)] : [])];
 }
 
-function parse(text: string): Written | undefined {
+function parse(text: string): { readonly project?: string; readonly files: Written } | undefined {
   try {
     // The type only knows keys that are not there, where the schema's may be undefined: JSON has none of those.
-    return stateSchema.parse(JSON.parse(text)).files as Written;
+    return stateSchema.parse(JSON.parse(text)) as { readonly project?: string; readonly files: Written };
   } catch {
     return undefined;
   }

@@ -14,11 +14,14 @@ import { readIfThere, readState, secretStateFile, stateFile, stateFiles } from "
 export async function writeMigration(
   files: readonly OutputFile[],
   {
+    project,
     out,
     force,
     dryRun,
     signal,
   }: {
+    /** Its name, for the next run. */
+    readonly project: string;
     readonly out: string;
     readonly force: boolean;
     readonly dryRun: boolean;
@@ -37,7 +40,7 @@ export async function writeMigration(
   }
   const { steps, written } = planWrites(files, before, disk, { force });
   const secrets = new Set(files.flatMap(({ path, secret }) => (secret === true ? [path] : [])));
-  const states = stateFiles(written, secrets);
+  const states = stateFiles(project, written, secrets);
   const told = [
     ...states.flatMap(({ path, content, secret }): WriteStep[] =>
       unreadable.includes(path)

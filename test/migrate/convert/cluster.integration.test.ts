@@ -1,14 +1,12 @@
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { objectPath, openResourceTypes } from "../../../src/cluster/apply/resource-types.js";
 import { KubeStatusError, type Kube, type KubeObject } from "../../../src/cluster/kube.js";
-import { renderKustomize } from "../../../src/cluster/render/kustomize.js";
+import { eachConcurrently } from "../../../src/lib/each-concurrently.js";
 import { get, openTestCluster, send, uniqueName } from "../../cluster/apply/cluster.js";
 import { fixtureNames } from "../compose/fixture.js";
-import { convertFixture, written } from "./projects.js";
+import { convertFixture } from "./projects.js";
+import { renderTogether } from "./render-together.js";
 
-const { signal } = new AbortController();
 const opened = await openTestCluster();
 const namespace = uniqueName("migrate");
 
@@ -23,29 +21,34 @@ describe.skipIf(!opened && !process.env["CI"])("the API server takes every objec
     opened?.[Symbol.dispose]();
   });
 
-  it.each(fixtureNames())("%s", async (name) => {
-    const migration = await convertFixture(name, {
-      waitInitContainers: true,
-      probes: "full",
-      hostMounts: true,
-    });
-    const out = written(migration);
-    onTestFinished(() => {
-      rmSync(out, { recursive: true });
-    });
+  it("of the base and every overlay of every project", { timeout: 180_000 }, async () => {
+    const migrations = await Promise.all(
+      fixtureNames().map(async (name) => {
+        const choices = {
+          waitInitContainers: true,
+          probes: "full",
+          hostMounts: true,
+          networkPolicies: true,
+        } as const;
+        return [name, (await convertFixture(name, choices)).files] as const;
+      }),
+    );
     const types = openResourceTypes(cluster());
-    const refused: string[] = [];
-    const overlays = readdirSync(join(out, "k8s/overlays")).map((overlay) => `overlays/${overlay}`);
-    for (const folder of ["base", ...overlays]) {
-      for (const object of await renderKustomize(join(out, "k8s", folder), { signal })) {
-        if (object.kind === "Namespace") continue;
-        const type = await types.find(object.apiVersion, object.kind, { signal });
-        // A server of 1.20 has no CronJob of batch/v1, which every newer one has.
-        if (!type) expect(`${object.apiVersion} ${object.kind}`).toBe("batch/v1 CronJob");
-        else refused.push(...(await refusal(object, objectPath(type, namespace, object.metadata.name))));
-      }
-    }
-    expect(refused).toEqual([]);
+    const rendered = await renderTogether(Object.fromEntries(migrations));
+    expect(new Set(rendered.map(({ project }) => project))).toEqual(new Set(fixtureNames()));
+    const all = rendered.flatMap(({ project, overlay, objects }) =>
+      objects.map((object) => ({ object, place: `${project}, ${overlay}` })),
+    );
+    const refused = await eachConcurrently(all, 8, async ({ object, place }) => {
+      const type = await types.find(object.apiVersion, object.kind, {
+        signal: AbortSignal.timeout(20_000),
+      });
+      // A server of 1.20 has no CronJob of batch/v1, which every newer one has.
+      if (!type) return object.kind === "CronJob" ? [] : [`${place}: no kind ${object.kind}`];
+      const reasons = await refusal(object, objectPath(type, namespace, object.metadata.name));
+      return reasons.map((reason) => `${place}: ${reason}`);
+    });
+    expect(refused.flat()).toEqual([]);
   });
 });
 

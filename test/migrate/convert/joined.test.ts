@@ -31,7 +31,7 @@ describe("a service that joins another's pod", () => {
     const own = joined.replace("    depends_on: {db: {condition: service_healthy}}\n", "");
     const { file } = await convertText(own, { waitInitContainers: true });
     const pod = podOf(file("k8s/base/web/deployment.yaml"));
-    expect(pod.initContainers?.map(({ name }) => name)).toEqual(["wait-for-db"]);
+    expect(pod.initContainers?.map(({ name }) => name)).toEqual(["find-db", "wait-for-db"]);
     expect(pod.serviceAccountName).toBe("devloop-wait");
   });
 
@@ -44,9 +44,17 @@ describe("a service that joins another's pod", () => {
 
   it("tells what it says of its pod", async () => {
     const own =
-      "    extra_hosts: {a: 10.0.0.1}\n    hostname: x\n    restart: always\n    deploy: {replicas: 2, resources: {limits: {memory: 64m}}}\n";
+      "    extra_hosts: {a: 10.0.0.1}\n    hostname: x\n    restart: always\n    platform: linux/arm64\n    runtime: runsc\n    sysctls: {net.core.somaxconn: 1}\n    deploy: {replicas: 2, resources: {limits: {memory: 64m}}}\n";
     const { told } = await convertText(joined.replace("    network_mode", `${own}    network_mode`));
-    for (const path of ["extra_hosts.a.0", "hostname", "restart", "deploy.replicas"])
+    for (const path of [
+      "extra_hosts.a.0",
+      "hostname",
+      "restart",
+      "platform",
+      "runtime",
+      "sysctls.net.core.somaxconn",
+      "deploy.replicas",
+    ])
       expect(told(`services.agent.${path}`)).toMatch(/^decision: a pod has one of it/);
     expect(told("services.agent.deploy.resources.limits.memory")).not.toMatch(/^decision/);
   });

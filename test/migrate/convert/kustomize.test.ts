@@ -1,25 +1,20 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { renderKustomize } from "../../../src/cluster/render/kustomize.js";
+import { expect, it } from "vitest";
 import { fixtureNames } from "../compose/fixture.js";
-import { convertFixture, written } from "./projects.js";
+import { convertFixture } from "./projects.js";
+import { renderTogether } from "./render-together.js";
 
-const { signal } = new AbortController();
-
-describe("kustomize takes the base and every overlay", () => {
-  it.each(fixtureNames())("%s", { timeout: 60_000 }, async (name) => {
-    const migration = await convertFixture(name);
-    const out = written(migration);
-    onTestFinished(() => {
-      rmSync(out, { recursive: true });
-    });
-    const overlays = existsSync(join(out, "k8s/overlays")) ? readdirSync(join(out, "k8s/overlays")) : [];
-    expect(overlays).toContain("dev");
-    for (const folder of ["base", ...overlays.map((overlay) => `overlays/${overlay}`)]) {
-      const objects = await renderKustomize(join(out, "k8s", folder), { signal });
-      for (const { kind, metadata } of objects)
-        expect(`${kind}/${metadata.name}`).toMatch(/^[A-Z]\w+\/[a-z0-9]/);
-    }
-  });
+it("kustomize takes the base and every overlay of every project", { timeout: 120_000 }, async () => {
+  const migrations = await Promise.all(
+    fixtureNames().map(async (name) => [name, (await convertFixture(name)).files] as const),
+  );
+  const rendered = await renderTogether(Object.fromEntries(migrations));
+  expect(new Set(rendered.map(({ project }) => project))).toEqual(new Set(fixtureNames()));
+  for (const { project, overlay, objects } of rendered) {
+    const workloads = migrations
+      .find(([name]) => name === project)?.[1]
+      .filter(({ path }) => /^k8s\/base\/[^/]+\/(deployment|job|daemonset)\.yaml$/.test(path));
+    expect(objects.length, `${project} ${overlay}`).toBeGreaterThanOrEqual(workloads?.length ?? 0);
+    for (const { kind, metadata } of objects)
+      expect(`${kind}/${metadata.name}`).toMatch(/^[A-Z]\w+\/[a-z0-9]/);
+  }
 });

@@ -24,13 +24,14 @@ export function writeTree(directory: string, files: Readonly<Record<string, stri
 }
 
 export type ConvertChoices = Partial<
-  Pick<MigrationOptions, "waitInitContainers" | "probes" | "hostMounts" | "profiles">
+  Pick<MigrationOptions, "waitInitContainers" | "probes" | "hostMounts" | "networkPolicies" | "profiles">
 >;
 
 const plainOptions = {
   waitInitContainers: false,
   probes: "readiness",
   hostMounts: false,
+  networkPolicies: false,
   profiles: [],
 } as const;
 

@@ -188,6 +188,85 @@ describe("names", () => {
   });
 });
 
+describe("names of several services, and names that change", () => {
+  it("gives one name of several services the addresses of all", async () => {
+    const migration = await convertText(`services:
+  one: {image: x, networks: {default: {aliases: [search]}}}
+  two: {image: x, networks: {default: {aliases: [search, one]}}}
+  web: {image: x, links: ["one:my_search"]}
+`);
+    expect(parse(migration.file("k8s/base/shared/service-search.yaml"))).toMatchObject({
+      spec: { clusterIP: "None", selector: { "alias.devloop.dev/search": "true" } },
+    });
+    for (const name of ["one", "two"])
+      expect(parse(migration.file(`k8s/base/${name}/deployment.yaml`))).toMatchObject({
+        spec: { template: { metadata: { labels: { "alias.devloop.dev/search": "true" } } } },
+      });
+    expect(migration.told("services.two.networks.default.aliases")).toMatch(/^decision: one: a service/);
+    expect(migration.told("services.web.links.0")).toMatch(
+      /^approximated: no Service can be called my_search/,
+    );
+  });
+
+  it("tells of a service that gets another name, and of what may still hold the old one", async () => {
+    const migration = await convertText(
+      `services:
+  My.App: {image: x, volumes: ["./app.conf:/etc/app.conf:ro"], configs: [c]}
+  web: {image: x, environment: {NAMES: "My.App,other", JSON: '{"host":"My.App"}', PORT: "My.Apps"}}
+configs: {c: {content: "to My.App:80"}}
+`,
+      { files: { "app.conf": "server My.App;\n" } },
+    );
+    expect(migration.told("services.My.App")).toMatch(/^approximated: called my-app/);
+    expect(migration.told("services.web.environment.NAMES")).toMatch(/^decision: is it the host My.App/);
+    expect(migration.told("services.web.environment.JSON")).toMatch(/^decision/);
+    expect(migration.told("services.web.environment.PORT")).toBe("converted: env of the container");
+    expect(migration.told("services.My.App.volumes.0")).toMatch(/^decision: app.conf: is My.App/);
+    expect(migration.told("configs.c.content")).toMatch(/^decision: is My.App/);
+  });
+});
+
+describe("binds of their own kind", () => {
+  it("does not copy a file that is a link to outside the project", async () => {
+    const cwd = scratchProject({ "compose.yaml": service('volumes: ["./hosts.conf:/etc/h.conf:ro"]') });
+    symlinkSync("/etc/hosts", join(cwd, "hosts.conf"));
+    const { told, files } = await convertDirectory(cwd);
+    expect(told("services.web.volumes.0")).toMatch(/^decision: a link to outside the project/);
+    expect(files.filter(({ path }) => path.includes("hosts.conf"))).toEqual([]);
+  });
+
+  it("tells of sources inside a volume, which would keep the old ones", async () => {
+    const lines = 'build: .\nvolumes: ["data:/app", "./src:/app/src"]';
+    const { told } = await convertText(service(lines, "volumes: {data: {}}\n"), {
+      files: { Dockerfile: "FROM x\nCOPY . /app\n", "src/a.js": "" },
+    });
+    expect(told("services.web.volumes.1")).toMatch(/^decision: a sync rule, but \/app is a volume/);
+  });
+});
+
+describe("volumes of another service", () => {
+  it("are mounted at the same paths, with the same claims and files", async () => {
+    const pod = await podOf(
+      `services:
+  web: {image: w, volumes_from: ["db:ro", mid], volumes: [own:/own]}
+  mid: {image: m, volumes_from: [db], volumes: ["./app.conf:/etc/app.conf:ro", "data:/other", "/anonymous"]}
+  db: {image: d, volumes: ["data:/data", "shadow:/own"]}
+volumes: {data: {}, own: {}, shadow: {}}
+`,
+      { files: { "app.conf": "x" } },
+    );
+    expect(pod.containers[0]!["volumeMounts"]).toEqual([
+      { name: "own", mountPath: "/own" },
+      { name: "data", mountPath: "/data", readOnly: true },
+      { name: "mid-app-conf", mountPath: "/etc/app.conf", subPath: "app.conf", readOnly: true },
+      { name: "data", mountPath: "/other" },
+    ]);
+    expect(pod["volumes"]).toHaveLength(3);
+    expect(pod.migration.told("services.web.volumes_from.0")).toMatch(/^converted: mounts \/data as db does/);
+    expect(pod.migration.told("services.web.volumes_from.1")).toMatch(/^decision: .*\/anonymous of mid/);
+  });
+});
+
 describe("ports", () => {
   it("gives the Service the container's port, and the published one to a forward", async () => {
     const migration = await convertText(
@@ -207,13 +286,23 @@ describe("ports", () => {
     expect(parse(migration.file("devloop.yaml"))).toMatchObject({
       forwards: [
         { service: "web", local: 15432, remote: 5432 },
-        { service: "web", local: 81, remote: 80, host: "0.0.0.0" },
+        { service: "web", local: 8081, remote: 80, host: "0.0.0.0" },
         { service: "web", local: 9000, remote: 9000 },
         { service: "web", local: 9001, remote: 9001 },
         { service: "web", remote: 7000 },
       ],
     });
     expect(migration.told("services.web.ports.4.published")).toMatch(/^decision: .*TCP only/);
+  });
+
+  it("forwards from a port that takes no privileges", async () => {
+    const { file, told } = await convertText(service("ports: ['80:8080', '8080:9000', '443:443']"));
+    expect((parse(file("devloop.yaml")) as { forwards: { local: number }[] }).forwards).toMatchObject([
+      { local: 8081 },
+      { local: 8080 },
+      { local: 8443 },
+    ]);
+    expect(told("services.web.ports.0.published")).toMatch(/^approximated: a forward from 8081/);
   });
 
   it("counts a port that is exposed and published once", async () => {
@@ -224,12 +313,58 @@ describe("ports", () => {
     expect(spec.ports.map(({ port }) => port)).toEqual([80, 81, 82]);
   });
 
-  it("has a headless Service without ports where none is known", async () => {
-    expect(
-      parse((await convertText(service("restart: always"))).file("k8s/base/web/service.yaml")),
-    ).toMatchObject({
-      spec: { clusterIP: "None", selector: { "app.kubernetes.io/name": "web" } },
+  const serviceOf = async (text: string, choices: Choices = {}): Promise<unknown> =>
+    (
+      parse((await convertText(text, choices)).file("k8s/base/web/service.yaml")) as {
+        readonly spec: unknown;
+      }
+    ).spec;
+  const everyPort = { clusterIP: "None", publishNotReadyAddresses: true };
+
+  it("reaches every port of an image that is only pulled, whatever is known of it", async () => {
+    expect(await serviceOf(service("restart: always"))).toEqual({
+      ...everyPort,
+      selector: { "app.kubernetes.io/name": "web" },
     });
+    expect(await serviceOf(service("ports: ['80:80']"))).toMatchObject({
+      ...everyPort,
+      ports: [{ port: 80 }],
+    });
+  });
+
+  it.each([
+    ["what devloop builds, since its pods come and go", "build: .\nports: ['80:80']", false],
+    ["what devloop builds, without a known port", "build: .", true],
+    ["endpoint_mode: vip", "ports: ['80:80']\ndeploy: {endpoint_mode: vip}", false],
+    ["endpoint_mode: dnsrr", "build: .\nports: ['80:80']\ndeploy: {endpoint_mode: dnsrr}", true],
+    ["a LoadBalancer", "ports: ['80:80']\nlabels: {kompose.service.type: LoadBalancer}", false],
+    ["an Ingress", "ports: ['80:80']\nlabels: {kompose.service.expose: 'true'}", false],
+    ["a StatefulSet", "build: .\nports: ['80:80']\nlabels: {kompose.controller.type: statefulset}", true],
+  ])("has an address of its own or those of its pods: %s", async (_, lines, headless) => {
+    const spec = await serviceOf(service(lines));
+    if (headless) expect(spec).toMatchObject({ clusterIP: "None" });
+    else expect(spec).not.toHaveProperty("clusterIP");
+  });
+
+  it("knows ports from peers' URLs and mounted files, and from the Dockerfile", async () => {
+    const peers = `  proxy: {image: nginx, volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"], configs: [prom]}
+  app: {image: a, environment: {A: "http://web", B: "amqp://u:p@web/vhost", C: "postgresql+asyncpg://web/d", D: "http://web2:1/"}}
+configs: {prom: {content: "targets: [web:9464]"}}
+`;
+    const spec = await serviceOf(service("build: .", peers), {
+      files: {
+        "nginx.conf": "upstream x { server web:3000; }",
+        Dockerfile: "FROM x\nEXPOSE 4000 5000-5001/udp\n",
+      },
+    });
+    expect(
+      (spec as { readonly ports: readonly { readonly port: number }[] }).ports.map(({ port }) => port),
+    ).toEqual([4000, 5000, 5001, 80, 3000, 5432, 5672, 9464]);
+  });
+
+  it("finds itself by name before it is ready, where its health check asks so", async () => {
+    const lines = "build: .\nports: ['80:80']\nhealthcheck: {test: 'curl -f http://web/'}";
+    expect(await serviceOf(service(lines))).toMatchObject({ publishNotReadyAddresses: true });
   });
 });
 
@@ -493,10 +628,32 @@ describe("workloads", () => {
       automountServiceAccountToken: false,
       serviceAccountName: "devloop-wait",
       initContainers: [
+        { name: "find-db", command: ["kubectl", "wait", "deployment/db", "--for=create", "--timeout=10m"] },
         { name: "wait-for-db", command: ["kubectl", "rollout", "status", "deployment/db", "--timeout=10m"] },
       ],
     });
     expect(JSON.stringify(pod.containers)).not.toContain("devloop-wait-token");
+  });
+
+  it("waits for what may have ended by now, and for nothing that does not start", async () => {
+    const pod = await podOf(
+      `services:
+  web: {image: w, depends_on: [once, db, none]}
+  once: {image: o, restart: "no"}
+  db: {image: d}
+  none: {image: n, scale: 0}
+`,
+      { waitInitContainers: true },
+    );
+    const commands = (pod["initContainers"] as readonly { readonly command: readonly string[] }[]).map(
+      ({ command }) => command.slice(1, -1).join(" "),
+    );
+    expect(commands).toEqual([
+      "wait job/once --for=create",
+      "wait job/once --for=jsonpath={.status.startTime}",
+      "wait pod --selector=app.kubernetes.io/name=db --for=create",
+      "wait pod --selector=app.kubernetes.io/name=db --field-selector=status.phase!=Succeeded,status.phase!=Failed --for=jsonpath={.status.phase}=Running",
+    ]);
   });
 
   it("takes scale and a zero for what they are", async () => {

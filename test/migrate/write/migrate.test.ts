@@ -1,4 +1,13 @@
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { migrateCommand, type MigrateOptions } from "../../../src/commands/migrate.js";
@@ -51,6 +60,7 @@ function project(files: Readonly<Record<string, string>> = { "compose.yaml": com
           waitInitContainers: false,
           probes: "readiness",
           hostMounts: false,
+          networkPolicies: false,
           signal: new AbortController().signal,
           ...options,
         });
@@ -66,6 +76,20 @@ const web = "k8s/base/web/deployment.yaml";
 const secrets = "k8s/overlays/dev/secrets/web-secrets.env";
 
 describe("a second run", () => {
+  it("keeps the name that came of the directory, in a clone that is called otherwise", async () => {
+    const { migrate, cwd } = project();
+    await migrate();
+    const clone = `${cwd}-clone`;
+    cpSync(cwd, clone, { recursive: true });
+    onTestFinished(() => {
+      rmSync(clone, { recursive: true });
+    });
+    expect((await migrate({ cwd: clone })).text).toMatch(/^nothing changed/);
+    expect((await migrate({ cwd: clone, env: { COMPOSE_PROJECT_NAME: "other" } })).text).toContain(
+      "updated  devloop.yaml",
+    );
+  });
+
   it("changes nothing when nothing changed", async () => {
     const { migrate, cwd } = project();
     await migrate();
@@ -80,7 +104,8 @@ describe("a second run", () => {
     write("compose.yaml", compose.replace("db:1", "db:2"));
     const { text } = await migrate();
     const changed = text.split("\n").flatMap((line) => /^updated +(\S+)/.exec(line)?.[1] ?? []);
-    expect(changed).toEqual(["k8s/base/db/deployment.yaml"]);
+    // The report names the images that are pulled.
+    expect(changed).toEqual(["MIGRATION.md", "k8s/base/db/deployment.yaml"]);
   });
 
   it("leaves alone what a person edited", async () => {

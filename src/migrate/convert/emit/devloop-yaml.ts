@@ -3,7 +3,7 @@ import type { ConvertedService } from "../convert-project.js";
 import { escapeVariables } from "../expansion.js";
 import type { ForwardPlan, ImagePlan, SyncRulePlan } from "../plan.js";
 import { isList, isMap, Noted, noted, unlessEmpty, type Tree, type TreeMap } from "../tree.js";
-import type { Waits } from "../rules/depends.js";
+import type { Wait } from "../rules/depends.js";
 import { yamlFile } from "./yaml.js";
 
 export interface DevloopPlan {
@@ -88,7 +88,7 @@ function imageOf({ spec, environmentArgs, sync, rebuild }: ImagePlan): TreeMap {
   const args = {
     ...(isMap(spec["args"]) ? spec["args"] : {}),
     ...Object.fromEntries(
-      Object.entries(environmentArgs).map(([arg, variable]) => [arg, new Reference(variable)]),
+      Object.entries(environmentArgs).map(([arg, expression]) => [arg, new Expression(expression)]),
     ),
   };
   return {
@@ -118,32 +118,34 @@ const forwardOf = ({ service, local, remote, host }: ForwardPlan): Tree => ({ se
  * Which workload waits for which, and until when: `{web: {db: ready, migrate: completed}}`. Only of those that are
  * there: compose lets a service wait for one whose profile is off.
  */
-export function orderOf(services: readonly ConvertedService[]): Readonly<Record<string, Waits>> {
+export function orderOf(services: readonly ConvertedService[]): Readonly<Record<string, TreeMap>> {
   const there = new Set(services.map(({ name }) => name));
-  const entries = services.map(
-    ({ name, waits }) =>
-      [name, Object.fromEntries(Object.entries(waits).filter(([other]) => there.has(other)))] as const,
-  );
-  return Object.fromEntries(entries.filter(([, waits]) => Object.keys(waits).length > 0));
+  const entries = services.map(({ name, waits }) => {
+    const present = Object.entries(waits).filter(([other]) => there.has(other));
+    return [name, Object.fromEntries(present.map(([other, wait]) => [other, needOf(wait)]))] as const;
+  });
+  return Object.fromEntries(entries.filter(([, needs]) => Object.keys(needs).length > 0));
 }
+
+const needOf = ({ until, restart }: Wait): Tree => (restart ? { until, restart } : until);
 
 /** The order with further services, as far as it says something new. */
 function furtherOrder(
   plan: DevloopPlan,
   services: readonly ConvertedService[],
-): Readonly<Record<string, Waits>> {
+): Readonly<Record<string, TreeMap>> {
   const known = orderOf(plan.services);
   const all = Object.entries(orderOf([...plan.services, ...services]));
-  return Object.fromEntries(all.filter(([name, waits]) => !isDeepStrictEqual(known[name], waits)));
+  return Object.fromEntries(all.filter(([name, needs]) => !isDeepStrictEqual(known[name], needs)));
 }
 
-/** A variable of the environment, which devloop puts in when it reads the file. */
-class Reference {
-  constructor(readonly variable: string) {}
+/** A text with variables of the environment, which devloop puts in when it reads the file. */
+class Expression {
+  constructor(readonly text: string) {}
 }
 
-function escaped(tree: Tree | Reference): Tree {
-  if (tree instanceof Reference) return `\${${tree.variable}:-}`;
+function escaped(tree: Tree | Expression): Tree {
+  if (tree instanceof Expression) return tree.text;
   if (tree instanceof Noted) return new Noted(tree.note, escaped(tree.value) as Exclude<Tree, Noted>);
   if (typeof tree === "string") return escapeVariables(tree);
   if (isList(tree)) return tree.map(escaped);

@@ -97,6 +97,24 @@ export function emitGroup(group: Group, project: string): readonly OutputFile[] 
   ];
 }
 
+/** A component of NetworkPolicies, which an overlay takes in or not; nothing where there are none. */
+export function emitPolicies(folder: string, policies: readonly TreeMap[]): readonly OutputFile[] {
+  if (policies.length === 0) return [];
+  const root = `k8s/${folder}/`;
+  const files = policies.map((policy) => ({ name: `${objectName(policy)}.yaml`, content: yamlFile(policy) }));
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1alpha1",
+    kind: "Component",
+    resources: files.map(({ name }) => name),
+  };
+  const head =
+    "Parts services as the compose file's networks do, where the cluster's network honours NetworkPolicies.\nAn overlay takes it in under components; devloop migrate --network-policies has all do so.";
+  return [
+    { path: `${root}kustomization.yaml`, content: yamlFile(kustomization, head) },
+    ...files.map(({ name, content }) => ({ path: `${root}${name}`, content })),
+  ];
+}
+
 function serviceFiles(root: string, { name, objects }: ConvertedService): readonly OutputFile[] {
   return named(objects, name).map(([file, object]) => ({
     path: `${root}${name}/${file}`,

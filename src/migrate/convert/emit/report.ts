@@ -7,13 +7,18 @@ export function migrationReport(options: {
   readonly project: ComposeProject;
   readonly report: readonly ReportEntry[];
   readonly overlays: readonly { readonly name: string; readonly report: readonly ReportEntry[] }[];
+  /** All compose files that were given or found. */
+  readonly files: readonly string[];
+  /** Images that devloop does not build. */
+  readonly pulled: readonly string[];
   readonly out: string;
 }): string {
   const { project, report, overlays, out } = options;
   const all = [...report, ...overlays.flatMap((overlay) => overlay.report)];
   const open = reportRows(all).filter(({ outcome }) => outcome === "decision");
   const dropped = reportRows(all).filter(({ outcome }) => outcome === "dropped");
-  const files = project.files.map((file) => `\`${shown(out, file)}\``).join(", ");
+  const { files: read, pulled } = options;
+  const files = read.map((file) => `\`${shown(out, file)}\``).join(", ");
   const sections = [...new Set(report.map(({ path }) => sectionOf(path)))];
   return [
     `# ${project.name}: from compose to Kubernetes`,
@@ -30,6 +35,7 @@ export function migrationReport(options: {
     "",
     ...(dropped.length === 0 ? ["Nothing."] : table(dropped, out, true)),
     ...unsetLines(project, out),
+    ...pulledLines(pulled),
     ...sections.flatMap((section) => {
       const own = reportRows(report.filter(({ path }) => sectionOf(path) === section));
       return own.length === 0 ? [] : ["", `## ${section}`, "", ...table(own, out, false)];
@@ -46,8 +52,19 @@ export function migrationReport(options: {
 
 /** The entries that MIGRATION.md has rows of. */
 export function reportRows(entries: readonly ReportEntry[]): readonly ReportEntry[] {
-  return withoutRepeats(entries.filter(isShown));
+  const told = new Set(
+    entries.filter(({ done }) => !done).flatMap(({ path, origin }) => placesAbove(path, origin)),
+  );
+  // What a key did while the files were read, or that a map was merged, is no row beside those of what came of it.
+  const isNoise = ({ path, origin, done }: ReportEntry) => done === true && told.has(placeKey(path, origin));
+  return withoutRepeats(entries.filter((entry) => isShown(entry) && !isNoise(entry)));
 }
+
+const placeKey = (path: ModelPath, origin: ComposeOrigin): string =>
+  JSON.stringify([path, origin.kind === "file" ? origin.file : origin.kind]);
+
+const placesAbove = (path: ModelPath, origin: ComposeOrigin): readonly string[] =>
+  path.map((_, index) => placeKey(path.slice(0, index + 1), origin));
 
 /** What a person wrote: not what Compose fills in, and not what a key's own statement says already. */
 function isShown({ origin, parts, under, outcome, path }: ReportEntry): boolean {
@@ -123,6 +140,18 @@ function unsetLines({ unset }: ComposeProject, out: string): readonly string[] {
     ({ name, file, line }) => `- \`${name}\` (${shown(out, file)}:${line}): nothing stands in its place`,
   );
   return ["", "## Variables that are not set", "", ...new Set(lines)];
+}
+
+function pulledLines(images: readonly string[]): readonly string[] {
+  if (images.length === 0) return [];
+  return [
+    "",
+    "## Images that are pulled",
+    "",
+    `The cluster's nodes pull these from their registries, as devloop builds only what has a \`build\`: ${images.map((image) => `\`${cell(image)}\``).join(", ")}.`,
+    "A private registry needs `imagePullSecrets`. One that only this machine has: `kind load docker-image IMAGE`, `k3d image import IMAGE`, or an image in",
+    "devloop.yaml with `dockerfileInline: FROM IMAGE`, under the name that stands in the manifests.",
+  ];
 }
 
 const shown = (out: string, file: string): string => relative(out, file).replaceAll("\\", "/") || ".";

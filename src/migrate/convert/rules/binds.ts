@@ -1,6 +1,6 @@
 import { posix, relative, sep } from "node:path";
 import type { ComposeProject, ComposeService, ServiceVolume } from "../../compose/model.js";
-import type { SourceFact, Sources } from "../plan.js";
+import { largestObject, mostFiles, type SourceFact, type Sources } from "../plan.js";
 
 // What a bind mount was for, told from what lies there: it decides what takes its place in a cluster, which has no
 // such directory.
@@ -17,10 +17,6 @@ export type BindTreatment =
   /** Something of this machine. */
   | { readonly kind: "host"; readonly why: string }
   | { readonly kind: "none"; readonly outcome: "dropped" | "decision"; readonly why: string };
-
-/** What etcd takes in one object is 1 MiB; the rest is left for names and encoding. */
-const mostBytes = 900 * 1024;
-const mostFiles = 50;
 
 export function treatBind(
   volume: ServiceVolume,
@@ -77,7 +73,7 @@ function treatDirectory(
     fact.complete &&
     fact.files.length > 0 &&
     fact.files.length <= mostFiles &&
-    fact.bytes <= mostBytes
+    fact.bytes <= largestObject
   ) {
     return { kind: "files", files: fact.files.map((file) => posix.join(source, file)), directory: true };
   }
@@ -143,11 +139,16 @@ export function dockerfilePath(service: ComposeService): string | undefined {
   return posix.resolve(context, service.build?.dockerfile ?? "Dockerfile");
 }
 
-/** Whether any line of the Dockerfile copies from the context; true where there is none to look into. */
-export function copiesFiles(service: ComposeService, sources: Sources): boolean {
+/** The text of the Dockerfile, when there is one to look into. */
+export function dockerfileText(service: ComposeService, sources: Sources): string | undefined {
   const path = dockerfilePath(service);
   const fact = path === undefined ? undefined : sources.fact(path);
   const content = fact?.kind === "file" ? Buffer.from(fact.content).toString("utf8") : undefined;
-  const text = service.build?.dockerfile_inline ?? content;
+  return service.build?.dockerfile_inline ?? content;
+}
+
+/** Whether any line of the Dockerfile copies from the context; true where there is none to look into. */
+export function copiesFiles(service: ComposeService, sources: Sources): boolean {
+  const text = dockerfileText(service, sources);
   return text === undefined || /^[ \t]*(?:ONBUILD[ \t]+)?(?:COPY|ADD)[ \t]+(?![^\n]*--from=)/im.test(text);
 }

@@ -5,7 +5,7 @@ import type { ImagePlan, Part, ServiceView, SyncRulePlan } from "../plan.js";
 import { noted, unlessEmpty, type TreeMap } from "../tree.js";
 import { bakedBinds, below, coveredBelow, localContext } from "./binds.js";
 import { developRules } from "./develop.js";
-import { argVariable } from "./plain-secrets.js";
+import { argExpression } from "./plain-secrets.js";
 
 /** `image`, `build`, `pull_policy`, `platform`, `develop`: what runs, and what devloop builds. */
 export function buildRule(view: ServiceView): Part {
@@ -39,7 +39,8 @@ export function buildRule(view: ServiceView): Part {
 function sayImage(view: ServiceView, image: string, builds: boolean): void {
   const given = view.service.image;
   if (given === undefined) return;
-  if (!builds || given === image) view.say("converted", ["image"], "image of the container");
+  if (!builds) view.say("converted", ["image"], "image of the container, which the cluster's nodes pull");
+  else if (given === image) view.say("converted", ["image"], "image of the container");
   else if (untagged(given) === image)
     view.say("converted", ["image"], `image ${image}, built by devloop, which gives it the tag`);
   else view.say("approximated", ["image"], `image ${image}, which devloop builds from it or beside it`);
@@ -123,8 +124,8 @@ function builtImage(
   };
   const environmentArgs = Object.fromEntries(
     Object.entries(build.args ?? {}).flatMap(([arg, value]) => {
-      const variable = value === null ? arg : argVariable(view, arg);
-      return variable === undefined ? [] : [[arg, variable]];
+      const expression = value === null ? `\${${arg}:-}` : argExpression(view, arg);
+      return expression === undefined ? [] : [[arg, expression]];
     }),
   );
   return { name, spec, environmentArgs, sync: watched.sync, rebuild: watched.rebuild };

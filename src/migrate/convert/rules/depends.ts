@@ -1,10 +1,17 @@
-import type { ComposeProject, ComposeService } from "../../compose/model.js";
-import type { Part, ServiceView } from "../plan.js";
+import type { ComposeService } from "../../compose/model.js";
+import type { Part, ServiceView, WorkloadKind } from "../plan.js";
+import { findService, podOwner } from "../pod-owner.js";
 import { noted, type Tree, type TreeMap } from "../tree.js";
 import { workloadKind } from "./workload.js";
 
+/** How far another workload is to be first, and whether its new pods make new pods of the one that waits. */
+export interface Wait {
+  readonly until: "started" | "ready" | "completed";
+  readonly restart: boolean;
+}
+
 /** What a workload waits for, by the names of workloads: devloop.yaml's `order`. */
-export type Waits = Readonly<Record<string, "started" | "ready" | "completed">>;
+export type Waits = Readonly<Record<string, Wait>>;
 
 const conditions = {
   service_started: "started",
@@ -18,10 +25,11 @@ const kubectlImage = "registry.k8s.io/kubectl:v1.34.1";
 
 export function waitsOf({ service, names, project }: ServiceView): Waits {
   return strongest(
-    Object.entries(service.depends_on ?? {}).map(([key, { condition }]): Waits => {
+    Object.entries(service.depends_on ?? {}).map(([key, { condition, restart = false }]): Waits => {
       const name = names.services.get(podOwner(key, project));
       const there = findService(key, project);
-      return name === undefined || !there || there.provider ? {} : { [name]: conditions[condition] };
+      if (name === undefined || !there || there.provider) return {};
+      return { [name]: { until: conditions[condition], restart } };
     }),
   );
 }
@@ -30,39 +38,32 @@ const strength = { started: 0, ready: 1, completed: 2 } as const;
 
 /** All that several containers of one pod wait for: of two conditions for the same workload, the stronger. */
 export function strongest(all: readonly Waits[]): Waits {
-  const merged: Record<string, Waits[string]> = {};
-  for (const [name, until] of all.flatMap((waits) => Object.entries(waits))) {
-    const before = merged[name];
-    if (before === undefined || strength[before] < strength[until]) merged[name] = until;
+  const merged: Record<string, Wait> = {};
+  for (const [name, wait] of all.flatMap((waits) => Object.entries(waits))) {
+    const before = merged[name] ?? wait;
+    merged[name] = {
+      until: strength[before.until] < strength[wait.until] ? wait.until : before.until,
+      restart: before.restart || wait.restart,
+    };
   }
   return merged;
 }
-
-/** The service whose pod a service runs in: its own, or that whose network it shares. */
-export function podOwner(key: string, project: ComposeProject): string {
-  const owner = hostOf({ service: findService(key, project) });
-  return owner === undefined || owner === key ? key : podOwner(owner, project);
-}
-
-/** The key of the service whose network this one shares. */
-export function hostOf({ service }: { readonly service: ComposeService | undefined }): string | undefined {
-  const mode = service?.network_mode;
-  return mode?.startsWith("service:") ? mode.slice("service:".length) : undefined;
-}
-
-const findService = (key: string, project: ComposeProject): ComposeService | undefined =>
-  project.services[key] ?? project.disabledServices[key];
 
 /** `depends_on`: order in devloop.yaml; with --wait-init-containers, init containers that wait too. */
 export function dependsRule(view: ServiceView): Part {
   const { service, options } = view;
   const waits = waitsOf(view);
   for (const [key, dependency] of Object.entries(service.depends_on ?? {})) {
-    const how = options.waitInitContainers
-      ? "order in devloop.yaml, and an init container that waits"
-      : "order in devloop.yaml (--wait-init-containers holds it without devloop)";
-    view.say("converted", ["depends_on", key], how);
-    view.say("converted", ["depends_on", key, "condition"], how);
+    const isOwnPod = podOwner(key, view.project) === podOwner(view.key, view.project);
+    const how = isOwnPod
+      ? "a container of the same pod: they start together"
+      : options.waitInitContainers
+        ? "order in devloop.yaml, and an init container that waits"
+        : "order in devloop.yaml (--wait-init-containers holds it without devloop)";
+    // A pod has its containers at once: one that waits for another's health has to do so itself.
+    const outcome = isOwnPod && dependency.condition !== "service_started" ? "approximated" : "converted";
+    view.say(outcome, ["depends_on", key], how);
+    view.say(outcome, ["depends_on", key, "condition"], how);
     const optional = !(key in view.project.services);
     view.say(
       "converted",
@@ -70,48 +71,97 @@ export function dependsRule(view: ServiceView): Part {
       !dependency.required && optional ? "waited for when it is there" : how,
     );
     if (dependency.restart !== undefined) {
-      const text = dependency.restart
-        ? "peers connect anew by the Service's name; to restart with it, kubectl rollout restart"
-        : "not restarted with it";
-      view.say(dependency.restart ? "approximated" : "converted", ["depends_on", key, "restart"], text);
+      const text =
+        isOwnPod && dependency.restart
+          ? "new pods have both anew"
+          : dependency.restart
+            ? "restart in devloop.yaml's order: new pods whenever devloop gives the other one new ones; without devloop, kubectl rollout restart"
+            : "not restarted with it";
+      view.say("converted", ["depends_on", key, "restart"], text);
     }
   }
-  service.links?.forEach((_, index) => {
-    view.say("converted", ["links", index], "found by its name; an alias is a Service of its own");
+  service.links?.forEach((link, index) => {
+    const [key = "", alias = key] = link.split(":");
+    const name = view.names.renamedHosts.get(alias);
+    view.say(
+      name === undefined ? "converted" : "approximated",
+      ["links", index],
+      name === undefined
+        ? "found by its name; an alias is a Service of its own"
+        : `no Service can be called ${alias}: ${name} takes its place in environments and commands`,
+    );
   });
   if (!options.waitInitContainers || Object.keys(waits).length === 0) return {};
-  const containers = Object.entries(waits).flatMap(([name, until]) => waitContainer(view, name, until) ?? []);
+  const containers = Object.entries(waits).flatMap(([name, { until }]) => waitContainers(view, name, until));
   if (containers.length === 0) return {};
   return { initContainers: containers, volumes: [tokenVolume], objects: waiterObjects() };
 }
 
-function waitContainer(view: ServiceView, name: string, until: Waits[string]): Tree | undefined {
-  const owner = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
-  const service = findService(owner, view.project);
+/**
+ * Two containers, as one that fails would fail a Job that is tried once: `kubectl wait` and `rollout status` give up at
+ * once on what is not there yet, unless they wait for just that.
+ */
+function waitContainers(view: ServiceView, name: string, until: Wait["until"]): readonly Tree[] {
+  const key = [...view.names.services].find(([, other]) => other === name)?.[0] ?? "";
+  const service = findService(key, view.project);
   // A pod that waited for itself would never start.
-  const own = owner === podOwner(view.key, view.project);
-  if (own || !service || service.provider) return undefined;
-  const kind = workloadKind(owner, service, view.project).toLowerCase();
-  const pods = ["wait", "pod", `--selector=app.kubernetes.io/name=${name}`, "--timeout=10m"];
-  const args =
-    kind === "job" && until !== "started"
-      ? ["wait", `job/${name}`, "--for=condition=complete", "--timeout=10m"]
-      : until === "started"
-        ? [...pods, "--for=jsonpath={.status.phase}=Running"]
-        : ["rollout", "status", `${kind}/${name}`, "--timeout=10m"];
-  return noted(`From depends_on: waits until ${name} is ${until}.`, {
-    name: `wait-for-${name}`.slice(0, 63).replace(/-+$/, ""),
-    image: kubectlImage,
-    imagePullPolicy: "IfNotPresent",
-    command: ["kubectl", ...args],
-    volumeMounts: [
+  const own = key === podOwner(view.key, view.project);
+  if (own || !service || service.provider) return [];
+  const steps = waitSteps(name, until, workloadKind(key, service, view.project), service);
+  return steps.map((args, index) =>
+    noted(
+      index === 0
+        ? `From depends_on: waits until ${name} is there.`
+        : `From depends_on: waits until ${name} is ${until}.`,
       {
-        name: "devloop-wait-token",
-        mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
-        readOnly: true,
+        name: `${index === 0 ? "find" : "wait-for"}-${name}`.slice(0, 63).replace(/-+$/, ""),
+        image: kubectlImage,
+        imagePullPolicy: "IfNotPresent",
+        command: ["kubectl", ...args, "--timeout=10m"],
+        volumeMounts: [
+          {
+            name: "devloop-wait-token",
+            mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
+            readOnly: true,
+          },
+        ],
       },
+    ),
+  );
+}
+
+function waitSteps(
+  name: string,
+  until: Wait["until"],
+  kind: WorkloadKind,
+  { deploy, scale }: ComposeService,
+): readonly (readonly string[])[] {
+  const workload = `${kind.toLowerCase()}/${name}`;
+  const there = ["wait", workload, "--for=create"];
+  // Its jobs come by the clock.
+  if (kind === "CronJob") return [];
+  if (kind === "Job")
+    // Its pod may have ended by now: that it was started is what stays.
+    return [
+      there,
+      [
+        "wait",
+        workload,
+        until === "started" ? "--for=jsonpath={.status.startTime}" : "--for=condition=complete",
+      ],
+    ];
+  if (until !== "started") return [there, ["rollout", "status", workload]];
+  if ((deploy?.replicas ?? scale) === 0) return [];
+  const pods = ["wait", "pod", `--selector=app.kubernetes.io/name=${name}`];
+  return [
+    [...pods, "--for=create"],
+    [
+      ...pods,
+      // One that was evicted runs no more.
+      "--field-selector=status.phase!=Succeeded,status.phase!=Failed",
+      "--for=jsonpath={.status.phase}=Running",
     ],
-  });
+  ];
 }
 
 /** Only the waiting containers get a token: the service's own have none, as in Compose. */

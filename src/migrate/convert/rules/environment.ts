@@ -1,6 +1,6 @@
 import { originOf, type ModelPath } from "../../compose/model.js";
 import { escapeExpansion } from "../expansion.js";
-import { namesHost, rewriteHosts } from "../hosts.js";
+import { namesHost, namesIn, rewriteHosts } from "../hosts.js";
 import type { Generator, Part, ServiceView } from "../plan.js";
 import { secretsName } from "../resource-names.js";
 import { looksSecret } from "../secrets.js";
@@ -115,12 +115,12 @@ function rewrite(view: ServiceView, variable: string, value: string, path: Model
       `${host} is no DNS name in a cluster: ${renamedHosts.get(host) ?? host} stands here now`,
     );
   }
-  if (renamed.length === 0 && renamedHosts.has(value)) {
-    const to = renamedHosts.get(value) ?? value;
+  for (const host of renamed.length === 0 ? namesIn(value, renamedHosts.keys()) : []) {
+    const to = renamedHosts.get(host) ?? host;
     view.say(
       "decision",
       path,
-      `is it the host ${value}? that is called ${to} in the cluster: write ${to} if so`,
+      `is it the host ${host}? that is called ${to} in the cluster: write ${to} if so`,
     );
   }
   return text;

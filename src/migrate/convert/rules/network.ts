@@ -142,11 +142,7 @@ function dnsConfig(view: ServiceView): TreeMap {
 function sayNetworks(view: ServiceView): void {
   for (const [network, settings] of Object.entries(view.service.networks ?? {})) {
     const path = ["networks", network];
-    view.say(
-      "approximated",
-      path,
-      "a cluster has one network: every pod reaches every other (NetworkPolicies can part them)",
-    );
+    view.say("converted", path, `see network ${network}`);
     for (const key of Object.keys(settings ?? {})) {
       if (key === "aliases") sayAliases(view, network, settings?.aliases ?? []);
       else if (!key.startsWith("x-"))
@@ -162,6 +158,14 @@ function sayNetworks(view: ServiceView): void {
 /** A Service's name has no dots and no underscores: peers that look such an alias up find nothing. */
 function sayAliases(view: ServiceView, network: string, aliases: readonly string[]): void {
   const lost = aliases.filter((alias) => !resolvesAs(alias, dnsName(alias)));
+  const others = new Set([...view.names.services.values()].filter((name) => name !== view.name));
+  const taken = aliases.filter((alias) => others.has(dnsName(alias)) && !lost.includes(alias));
+  if (taken.length > 0)
+    view.say(
+      "decision",
+      ["networks", network, "aliases"],
+      `${taken.join(", ")}: a service of that name is there, which alone is found by it`,
+    );
   view.say(
     lost.length > 0 ? "decision" : "converted",
     ["networks", network, "aliases"],

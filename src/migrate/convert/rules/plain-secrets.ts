@@ -23,13 +23,13 @@ export function plainSecretsRule(view: ServiceView): Part {
     const secret = secretVariable(view, inside);
     if (!plainKeys.has(inside[0]) || secret === undefined) continue;
     const arg =
-      inside[0] === "build" && inside[1] === "args" ? argVariable(view, String(inside[2])) : undefined;
+      inside[0] === "build" && inside[1] === "args" ? argExpression(view, String(inside[2])) : undefined;
     view.say(
       "decision",
       inside,
       arg === undefined
         ? `the value of ${secret} stands in plain in a file that is committed: give it to the container as a variable, and have it read there`
-        : `\${${arg}} in devloop.yaml, as it looks secret: set it where devloop runs; a secret of the build is kept out of the image, an argument is not`,
+        : `${arg} in devloop.yaml, as it looks secret: set it where devloop runs; a secret of the build is kept out of the image, an argument is not`,
     );
   }
   return {};
@@ -43,15 +43,28 @@ export function secretVariable(view: ServiceView, path: ModelPath): string | und
   return taken?.find(({ name }) => looksSecret(name, "given"))?.name;
 }
 
-/** The variable that is all of a build argument's value and looks secret: devloop.yaml can name it in its place. */
-export function argVariable(view: ServiceView, arg: string): string | undefined {
+/**
+ * A build argument that a secret-looking variable is part of, as devloop.yaml writes it, with its variables in place of
+ * their values: `x-${TOKEN:-}`. Undefined where nothing in it looks secret, or devloop.yaml has no such form.
+ */
+export function argExpression(view: ServiceView, arg: string): string | undefined {
   const path = ["build", "args", arg];
-  const variable = secretVariable(view, path);
   const origin = originOf(view.project, [sectionOf(view), view.key, ...path]);
-  if (variable === undefined || origin?.kind !== "file" || origin.raw === undefined) return undefined;
+  if (secretVariable(view, path) === undefined || origin?.kind !== "file" || origin.raw === undefined)
+    return undefined;
   const raw = origin.raw.startsWith(`${arg}=`) ? origin.raw.slice(arg.length + 1) : origin.raw;
-  return /^\$(?:(\w+)|\{(\w+)(?:[:?+-][^${}]*)?\})$/.test(raw) ? variable : undefined;
+  const operators = [...raw.matchAll(variable)].map(([, , , operator = ""]) => operator);
+  if (raw.replace(variable, "").includes("$") || operators.some((operator) => operator.endsWith("+")))
+    return undefined;
+  return raw.replace(variable, (all: string, plain?: string, braced?: string, operator = "", rest = "") =>
+    all === "$$"
+      ? all
+      : `\${${plain ?? braced ?? ""}:-${String(operator).endsWith("-") ? String(rest) : ""}}`,
+  );
 }
+
+/** A variable of a compose file, or `$$`: by itself, or in braces with an operator and a text without variables. */
+const variable = /\$\$|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?[-?+]|)([^${}]*)\})/g;
 
 const sectionOf = ({ key, project }: ServiceView): string =>
   key in project.services ? "services" : "disabledServices";

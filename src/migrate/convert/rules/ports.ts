@@ -1,3 +1,4 @@
+import { allServices } from "../images.js";
 import { freeName } from "../names.js";
 import type { ForwardPlan, Part, ServicePortPlan, ServiceView } from "../plan.js";
 
@@ -62,8 +63,15 @@ function publishedPort(
   }
   const [first, last] = (published ?? "").split("-").map(Number);
   const local = first === undefined || first === 0 ? undefined : first;
+  const free = local === undefined ? undefined : unprivileged(view, local);
   if (published !== undefined) {
-    if (last === undefined) say("published", "forwards in devloop.yaml");
+    if (free !== local)
+      view.say(
+        "approximated",
+        ["ports", index, "published"],
+        `a forward from ${free ?? 0}: ports below 1024 take privileges here; Docker's daemon has them`,
+      );
+    else if (last === undefined) say("published", "forwards in devloop.yaml");
     else
       view.say(
         "approximated",
@@ -77,11 +85,22 @@ function publishedPort(
     port,
     forward: {
       service: view.name,
-      ...(local === undefined ? {} : { local }),
+      ...(free === undefined ? {} : { local: free }),
       remote: target,
       ...(host === undefined || host === "127.0.0.1" ? {} : { host }),
     },
   };
+}
+
+/** A port that anybody may listen on: 8080 for 80, or the next one above that no service of the project publishes. */
+function unprivileged({ project }: ServiceView, local: number): number {
+  if (local >= 1024) return local;
+  const taken = new Set(
+    allServices(project).flatMap(([, { ports = [] }]) => ports.map(({ published }) => published ?? "")),
+  );
+  let port = local + 8000;
+  while (taken.has(String(port))) port++;
+  return port;
 }
 
 function sayLocal(view: ServiceView, index: number): void {

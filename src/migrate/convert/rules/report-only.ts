@@ -55,10 +55,6 @@ const reasons: { readonly [Key in keyof ComposeService]?: readonly [Outcome, str
   ],
   userns_mode: ["dropped", "hostUsers of the pod is the nearest thing, where the cluster supports it"],
   uts: ["dropped", "a pod has the host's UTS namespace only with hostNetwork"],
-  volumes_from: [
-    "decision",
-    "name the volumes of the other service under volumes, so that both have the same claims",
-  ],
 };
 
 const placed = ([outcome, text]: readonly [Outcome, string], key: string) => [outcome, [key], text] as const;

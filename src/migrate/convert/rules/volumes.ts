@@ -1,5 +1,6 @@
 import { basename, posix, relative } from "node:path";
 import type { ServiceVolume } from "../../compose/model.js";
+import { namesIn } from "../hosts.js";
 import { configKey, dnsName } from "../names.js";
 import { mergeParts, type Part, type ServiceView } from "../plan.js";
 import { bindKey, sharedMemoryVolume } from "../resource-names.js";
@@ -18,7 +19,8 @@ export function volumesRule(view: ServiceView): Part {
   ]);
 }
 
-function volumePart(view: ServiceView, volume: ServiceVolume, index: number): Part {
+/** One entry of `volumes`; `index` is its place there, which names what has no name. */
+export function volumePart(view: ServiceView, volume: ServiceVolume, index: number): Part {
   sayCommon(view, volume, index);
   const target = volume.target ?? "";
   const name = `volume-${index}`;
@@ -66,7 +68,13 @@ function bindPart(view: ServiceView, volume: ServiceVolume, index: number, tell:
   const source = volume.source ?? "";
   switch (treatment.kind) {
     case "sync": {
-      if (copiesFiles(service, sources)) {
+      const above = volumeAbove(view, target);
+      if (above !== undefined) {
+        tell(
+          "decision",
+          `a sync rule, but ${above} is a volume, which keeps what it has when the image changes: mount it elsewhere`,
+        );
+      } else if (copiesFiles(service, sources)) {
         tell(
           "converted",
           "a sync rule in devloop.yaml; the image has the same files, which its Dockerfile copies; where its user may not write them (COPY --chown), edits build it",
@@ -83,9 +91,19 @@ function bindPart(view: ServiceView, volume: ServiceVolume, index: number, tell:
         "an image of its own in devloop.yaml, which copies the directory, and a sync rule: what runs can be promoted, and edits are live; .git, .env files and what migrate writes are left out",
       );
       return {};
-    case "files":
+    case "files": {
+      const fact = sources.fact(source);
+      if (
+        fact.kind === "file" &&
+        fact.real !== undefined &&
+        below(project.directory, fact.real) === undefined
+      ) {
+        tell("decision", `a link to outside the project: not copied; put the file itself at ${source}`);
+        return {};
+      }
       sayLinks(view, source, tell);
       return filesPart(view, volume, index, treatment, tell);
+    }
     case "claim": {
       const name = view.names.binds.get(bindKey(view.key, index)) ?? view.name;
       tell("approximated", `PersistentVolumeClaim ${name}: ${treatment.why}`);
@@ -114,6 +132,17 @@ function bindPart(view: ServiceView, volume: ServiceVolume, index: number, tell:
       tell(treatment.outcome, target === "" ? treatment.why : `${target}: ${treatment.why}`);
       return {};
   }
+}
+
+/** The path of a named volume that holds the path of another mount. */
+function volumeAbove({ service }: ServiceView, target: string): string | undefined {
+  return (service.volumes ?? []).find(
+    (other) =>
+      other.type === "volume" &&
+      other.source !== undefined &&
+      other.target !== undefined &&
+      below(other.target, target) !== undefined,
+  )?.target;
 }
 
 /** What a link brings from elsewhere may be anything of this machine, and the copies are committed. */
@@ -146,6 +175,14 @@ function filesPart(
     "approximated",
     `${kind} ${name}, made of a copy beside the manifests: an edit of the file here takes effect after devloop migrate`,
   );
+  for (const [host, to] of view.names.renamedHosts) {
+    const holding = entries.filter(
+      ({ content }) => namesIn(Buffer.from(content).toString(), [host]).length > 0,
+    );
+    const paths = holding.map(({ path }) => path).join(", ");
+    if (paths !== "")
+      tell("decision", `${paths}: is ${host} in it the host? that is called ${to} in the cluster`);
+  }
   const items = entries.some(({ key, path }) => key !== path)
     ? entries.map(({ key, path }) => ({ key, path }))
     : undefined;

@@ -1,0 +1,59 @@
+import type { RunningLoop } from "../control/find-loop.js";
+import type { PublicState } from "../control/protocol.js";
+import { age } from "../lib/format.js";
+import { pause } from "../lib/pause.js";
+import { tableLines } from "../lib/table.js";
+import { terminalText } from "../lib/terminal-text.js";
+import { whoRuns } from "./find-running.js";
+import { problemLines } from "./wait.js";
+
+/** What a running loop does, as lines: the whole, one line for each resource, then what is not well. */
+export function loopLines(loop: RunningLoop, state: PublicState): string[] {
+  const now = Date.parse(state.time);
+  const problems = problemLines(state);
+  return [
+    ...tableLines([
+      ["loop", whoRuns(loop)],
+      ["", state.text],
+      ...(state.focus.length > 0 ? [["", `only ${state.focus.join(", ")} follow edits`]] : []),
+      ...(state.syncOff.length > 0 ? [["", `sync is off: ${state.syncOff.join(", ")}`]] : []),
+    ]),
+    "",
+    ...tableLines([
+      ["RESOURCE", "STATE", "PODS", "AGE", ""],
+      ...state.resources.map(({ kind, name, status, text, ready, desired, since, urls = [] }) => [
+        `${kind === "workload" || kind === "forward" ? "" : `${kind} `}${name}`,
+        status,
+        ready === undefined ? "" : `${ready}/${desired ?? 0}`,
+        since === undefined ? "" : age(now - Date.parse(since)),
+        [terminalText(text, { color: false }), ...(kind === "workload" ? [] : urls)]
+          .filter((part) => part !== "")
+          .join("  "),
+      ]),
+    ]),
+    ...(problems.length > 0 ? ["", ...problems] : []),
+  ];
+}
+
+/** How often a status that is watched is written at most, in ms. */
+const watchMs = 250;
+
+/** Writes the status of a running loop, over the last one in a terminal, whenever it changes; until the signal aborts or the loop ends. */
+export async function watchStatus(
+  loop: RunningLoop,
+  { json, signal }: { readonly json: boolean; readonly signal: AbortSignal },
+): Promise<number> {
+  const { stdout } = process;
+  let before = "";
+  for await (const _ of loop.client.lines("/v1/events", {}, { signal })) {
+    const state = (await loop.client.get("/v1/state", {}, { signal })) as PublicState;
+    const { time: _time, seq: _seq, ...rest } = state;
+    const text = JSON.stringify(rest);
+    if (text === before) continue;
+    before = text;
+    if (json) stdout.write(`${JSON.stringify(state)}\n`);
+    else stdout.write(`${stdout.isTTY ? "\u001b[H\u001b[J" : ""}${loopLines(loop, state).join("\n")}\n`);
+    await pause(watchMs, { signal });
+  }
+  return 0;
+}

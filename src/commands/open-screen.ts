@@ -1,0 +1,63 @@
+import { createWriteStream } from "node:fs";
+import { join, relative } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+import type { LogSource } from "../engine/log-source.js";
+import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
+import type { Store } from "../engine/store.js";
+import { version } from "../lib/version.js";
+import type { ScreenTools } from "../ui/tools.js";
+import type { Ui } from "../ui/start-ui.js";
+import { openInBrowser } from "./open-in-browser.js";
+import type { Environment } from "./session/adapters.js";
+
+export interface ScreenOptions extends Pick<ScreenTools, "shell" | "bundle"> {
+  readonly store: Pick<Store, "getSnapshot" | "subscribe">;
+  readonly logs: LogSource;
+  readonly control: LoopControl;
+  readonly details: ResourceDetails;
+  /** Where saved logs go. */
+  readonly cwd: string;
+  readonly env: Environment;
+  /** How a failure makes itself heard; `none` when it is left out. */
+  readonly notify?: "none" | "bell" | "desktop";
+  /** The q key: what is told afterwards is the caller's. */
+  readonly quit: () => void;
+  readonly interrupt: () => void;
+}
+
+/** The screen on this process's terminal: of its own loop, or of another process's. */
+export async function openScreen(options: ScreenOptions): Promise<Ui> {
+  const { store, logs, control, details, cwd, env, quit, interrupt, notify = "none" } = options;
+  const [{ startUi }, { taskHold }, { desktopAlarm }] = await Promise.all([
+    import("../ui/start-ui.js"),
+    import("../engine/plan.js"),
+    import("../ui/use-alarm.js"),
+  ]);
+  return startUi({
+    ...{ store, logs, control, details, quit, interrupt, version },
+    stdin: process.stdin,
+    stdout: process.stdout,
+    holdOf: taskHold,
+    alarm: notify === "desktop" ? desktopAlarm(env) : { kind: notify === "bell" ? "bell" : "off" },
+    tools: {
+      open: openInBrowser,
+      save: async (what, lines) => {
+        const path = join(cwd, `devloop-${what.replace(/[^A-Za-z0-9._-]+/g, "_")}-${stamp(new Date())}.log`);
+        // Logs may hold what not everybody on the machine is to read.
+        await pipeline(Readable.from(lines), createWriteStream(path, { flags: "wx", mode: 0o600 }));
+        return relative(cwd, path);
+      },
+      ...(options.shell ? { shell: options.shell } : {}),
+      ...(options.bundle ? { bundle: options.bundle } : {}),
+    },
+  });
+}
+
+/** `20260102-030405`, in UTC. */
+export function stamp(date: Date): string {
+  return date
+    .toISOString()
+    .replace(/[-:]|\..*/g, "")
+    .replace("T", "-");
+}

@@ -1,0 +1,34 @@
+import { newLogDirectory, removeEndedLogs } from "../../output/logs/log-directory.js";
+import { createLogStore, type LogStore } from "../../output/logs/log-store.js";
+import { recordTaskOutput } from "../../output/record-task-output.js";
+import type { Environment } from "./adapters.js";
+import type { Session } from "./session.js";
+import { statePath } from "./state-file.js";
+
+/**
+ * Keeps a session's log lines, and what its tasks print, for screens and other clients: in files of the state directory, which go with the
+ * store. What sessions that crashed left goes now.
+ */
+export function keepLogs(
+  { store, logs }: Pick<Session, "store" | "logs">,
+  { root, env }: { readonly root: string; readonly env: Environment },
+): LogStore {
+  const parent = statePath(root, env, "logs");
+  const directory = newLogDirectory(parent);
+  void removeEndedLogs(parent, directory);
+  const kept = createLogStore(directory);
+  const endings = [
+    logs.subscribeLines((lines) => {
+      kept.append(lines);
+    }),
+    logs.addDrain(() => kept.drain()),
+    recordTaskOutput(store, kept),
+  ];
+  return {
+    ...kept,
+    async [Symbol.asyncDispose]() {
+      for (const end of endings) end();
+      await kept[Symbol.asyncDispose]();
+    },
+  };
+}

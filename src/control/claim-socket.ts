@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { readFile, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DevloopError } from "../lib/errors.js";
+import { closeToOthers } from "./socket-directory.js";
+
+/** What a look at a socket's path finds. */
+export type Answer<T> =
+  | { readonly kind: "answers"; readonly loop: T }
+  /** The path is free, or its socket is nobody's: the process that made it is dead. */
+  | { readonly kind: "nobody" };
+
+/** How long another start may take to claim a socket, in ms: it looks, and listens. */
+const longestClaimMs = 10_000;
+
+/**
+ * Lets `server` listen on `path`, unless a loop answers there: then that loop is returned. What a dead one left is removed. Of two
+ * starts at once one listens and the other hears of it. `look` asks whoever listens on the path.
+ */
+export async function claimSocket<T>(
+  server: Server,
+  path: string,
+  look: (path: string) => Promise<Answer<T>>,
+): Promise<T | undefined> {
+  // Between the look at a socket and its removal nobody else may put a new one there.
+  await using _lock = await lockPath(`${path}.lock`);
+  const answer = await look(path);
+  if (answer.kind === "answers") return answer.loop;
+  await rm(path, { force: true });
+  await listenOn(server, path);
+  await closeToOthers(path);
+  return undefined;
+}
+
+async function listenOn(server: Server, path: string): Promise<void> {
+  const listening = once(server, "listening");
+  server.listen(path);
+  await listening;
+}
+
+/** Whether the path still leads to the socket that it led to before: temporary directories are swept. */
+export async function socketIdentity(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file that only one process can make; one that a dead process left is taken away. */
+async function lockPath(path: string): Promise<AsyncDisposable> {
+  const deadline = Date.now() + longestClaimMs;
+  for (;;) {
+    try {
+      await writeFile(path, String(process.pid), { flag: "wx", mode: 0o600 });
+      return {
+        async [Symbol.asyncDispose]() {
+          await unlink(path).catch(() => undefined);
+        },
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    if (await isAbandoned(path)) await takeAway(path);
+    else if (Date.now() > deadline)
+      throw new DevloopError(
+        "LOOP_SILENT",
+        "another devloop of this project is starting and does not get on",
+        {
+          hint: `end it; if there is none: rm ${path}`,
+        },
+      );
+    else await sleep(20);
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const holder = await holderOf(path);
+  // Empty: it was made this moment, or its maker died before it wrote.
+  if (holder === undefined) return false;
+  if (holder === 0) return Date.now() - (await madeAt(path)) > 2_000;
+  return !isAlive(holder);
+}
+
+async function madeAt(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now();
+}
+
+/** The process that holds the lock; 0 when it does not say, undefined when there is none. */
+async function holderOf(path: string): Promise<number | undefined> {
+  try {
+    return Number(await readFile(path, "utf8")) || 0;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Two may find it abandoned: each moves it to a name of its own and looks at what it got, so that no living lock goes. */
+async function takeAway(path: string): Promise<void> {
+  const mine = `${path}.${process.pid}`;
+  try {
+    await rename(path, mine);
+  } catch {
+    return;
+  }
+  const holder = await holderOf(mine);
+  if (holder !== undefined && holder !== 0 && isAlive(holder))
+    await rename(mine, path).catch(() => undefined);
+  else await rm(mine, { force: true });
+}
+
+/** Whether a process is there; one of another user is. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,146 @@
+import type { State } from "../engine/model.js";
+import type { Failure } from "../lib/errors.js";
+import { age, duration } from "../lib/format.js";
+import { terminalText } from "../lib/terminal-text.js";
+import { line, span, spread, type Line, type Span } from "./line.js";
+import type { LoopSummary } from "./loop-summary.js";
+import type { Row } from "./rows.js";
+import { fit, rows as textRows } from "./text.js";
+import { signs } from "./theme.js";
+
+/** The first line: whose loop this is, where it runs, and how it stands. */
+export function headerLine(
+  state: State,
+  summary: LoopSummary,
+  { now, columns }: { readonly now: number; readonly columns: number },
+): Line {
+  const { cluster, project } = state;
+  const where = cluster
+    ? [cluster.context, cluster.namespace]
+    : [state.services.cluster.status === "down" ? "no cluster" : "connecting to the cluster"];
+  const ago = summary.since === undefined ? "" : `, ${age(now - summary.since)} ago`;
+  const focus = state.focus.length === 0 ? [] : [span(`  focus on ${state.focus.join(", ")}`, "hint")];
+  const spark = columns < 100 ? "" : sparkline(state);
+  return spread(
+    [
+      span("devloop", "bold"),
+      span(` ${project.name}`),
+      ...(columns < 80 ? [] : [span(`  ${where.join(" / ")}`, "dim")]),
+      ...focus,
+    ],
+    [
+      span(`${signs[summary.health]} ${summary.text}`, summary.health),
+      span(ago, "dim"),
+      ...(spark === "" ? [] : [span(`  ${spark}`, "dim")]),
+    ],
+    columns,
+  );
+}
+
+const heights = "▁▂▃▄▅▆▇█";
+
+/** How long the last saves took, the newest at the right. */
+function sparkline(state: State): string {
+  const times = state.loops
+    .filter(({ number, outcome }) => number > 1 && outcome === "ready")
+    .slice(-10)
+    .map(({ startedAt, endedAt }) => (endedAt ?? startedAt) - startedAt);
+  if (times.length < 2) return "";
+  const longest = Math.max(...times, 1);
+  const bars = times.map((ms) => heights[Math.min(7, Math.floor((ms / longest) * 7.99))]).join("");
+  return `${bars} up to ${duration(longest)}`;
+}
+
+/** What is wrong with the loop itself, not with one image or workload: the config, the engine, the cluster. */
+export function bannersOf(state: State): readonly Failure[] {
+  const services = Object.values(state.services).flatMap((service) =>
+    service.status === "down" ? [service.failure] : [],
+  );
+  return [...(state.configFailure ? [state.configFailure] : []), ...services];
+}
+
+/** Two rows for each: there is always room left for the table. */
+export function bannerLines(
+  failures: readonly Failure[],
+  { height, columns }: { readonly height: number; readonly columns: number },
+): readonly Line[] {
+  return failures.slice(0, height < 20 ? 1 : 3).flatMap(({ message, hint }) => {
+    const [first = "", ...rest] = textRows(`✗ ${terminalText(message)}`, columns);
+    const second = rest.length > 0 ? rest.join("") : "";
+    return [
+      line(first, "bad"),
+      [
+        ...(second === "" ? [] : [span(second, "bad")]),
+        ...(hint === undefined ? [] : [span(`  → ${hint}`, "hint")]),
+      ],
+    ];
+  });
+}
+
+/** A line of the table: a heading or a row. */
+export type TableLine = { readonly heading: Row["kind"] } | { readonly row: Row };
+
+/** The rows with a heading above each kind; deploys stand with the images. */
+export function tableLines(rows: readonly Row[]): readonly TableLine[] {
+  return rows.flatMap((row, index) => {
+    const before = rows[index - 1];
+    const isNew = !before || (before.kind !== row.kind && row.kind !== "deploy");
+    return isNew ? [{ heading: row.kind }, { row }] : [{ row }];
+  });
+}
+
+/** The part of `lines` that fits `height`, with the selected row in it. */
+export function visiblePart(
+  lines: readonly TableLine[],
+  height: number,
+  selected: string | undefined,
+): readonly TableLine[] {
+  const at = lines.findIndex((each) => "row" in each && each.row.id === selected);
+  const first = Math.max(0, Math.min(at - Math.floor(height / 2), lines.length - height));
+  return lines.slice(first, first + height);
+}
+
+/** Widest name that the table gives room to, in columns. */
+const maxNameWidth = 32;
+
+export interface TableLook {
+  readonly selected: string | undefined;
+  readonly columns: number;
+  readonly now: number;
+  readonly nameWidth: number;
+}
+
+export function nameWidthOf(rows: readonly Row[], columns: number): number {
+  const longest = Math.max(8, ...rows.map((row) => row.name.length));
+  return Math.min(longest, maxNameWidth, Math.max(8, Math.floor(columns * 0.3)));
+}
+
+export function tableLine(each: TableLine, look: TableLook): Line {
+  if ("heading" in each) {
+    const columns = each.heading === "workload" ? "STATE       AGE  PODS" : "STATE       AGE";
+    return line(`    ${fit(`${each.heading.toUpperCase()}S`, look.nameWidth)}  ${columns}`, "dim");
+  }
+  return rowLine(each.row, look);
+}
+
+function rowLine(row: Row, { selected, columns, now, nameWidth }: TableLook): Line {
+  const isSelected = row.id === selected;
+  const since = row.since === undefined ? "" : age(now - row.since);
+  const restarts = row.restarts ? `${row.restarts} restart${row.restarts === 1 ? "" : "s"}` : "";
+  const text = [restarts, row.text].filter((part) => part !== "").join(", ");
+  // Ports alone, where there is no room for addresses.
+  const urls = row.urls.map((url, index): Span => {
+    const shown = columns < 72 ? url.slice(url.lastIndexOf(":")) : url;
+    return { text: `${index > 0 || text !== "" ? "  " : ""}${shown}`, look: "link", link: url };
+  });
+  return [
+    span(isSelected ? "› " : "  ", isSelected ? "bold" : undefined),
+    span(signs[row.health], row.health),
+    span(` ${fit(row.name, nameWidth)}`, isSelected ? "bold" : undefined),
+    span(`  ${row.state.padEnd(10)}`, row.health),
+    span(since.padStart(5), "dim"),
+    span(row.pods === undefined ? "  " : `  ${row.pods.padEnd(4)}  `),
+    span(text, row.health === "bad" ? "error" : undefined),
+    ...urls,
+  ];
+}
