@@ -67,10 +67,11 @@ interface State {
 function follow(target: Target) {
   const listeners = new Set<() => void>();
   const seen = target.watch({
-    onObject: () =>
+    onObject: () => {
       listeners.forEach((listener) => {
         listener();
-      }),
+      });
+    },
     onSync: () => undefined,
     onState: () => undefined,
     signal: never,
