@@ -104,6 +104,7 @@ async function run({
         showLogs: !options.flag("no-logs"),
         detached,
         hungUp: hungUp.signal,
+        notify: notifyMode(options.value("notify")),
         signal,
       });
     }
@@ -259,6 +260,10 @@ function takeDetached(): boolean {
   const detached = process.env["DEVLOOP_DETACHED"] === "1";
   Reflect.deleteProperty(process.env, "DEVLOOP_DETACHED");
   return detached;
+}
+
+function notifyMode(given: string | undefined): "none" | "bell" | "desktop" {
+  return given === "bell" || given === "desktop" ? given : "none";
 }
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {

@@ -46,6 +46,7 @@ export async function attachTo(
     details: remoteDetails(client),
     cwd: options.cwd,
     env: options.env,
+    signal,
     quit: () => {
       quit.abort();
     },

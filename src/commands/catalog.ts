@@ -57,6 +57,13 @@ export const commands: readonly CommandSpec[] = [
       },
       { name: "detach", short: "d", about: "run in the background; attach, logs, status and stop find it" },
       { name: "cleanup", about: "remove what was deployed when it ends" },
+      {
+        name: "notify",
+        value: "HOW",
+        choices: ["none", "bell", "desktop"],
+        about:
+          "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop",
+      },
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
     notes: [

@@ -6,12 +6,11 @@ import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
 import { version } from "../lib/version.js";
-import type { ScreenTools } from "../ui/tools.js";
 import type { Ui } from "../ui/start-ui.js";
 import { openInBrowser } from "./open-in-browser.js";
 import type { Environment } from "./session/adapters.js";
 
-export interface ScreenOptions extends Pick<ScreenTools, "shell" | "bundle"> {
+export interface ScreenOptions {
   readonly store: Pick<Store, "getSnapshot" | "subscribe">;
   readonly logs: LogSource;
   readonly control: LoopControl;
@@ -24,6 +23,8 @@ export interface ScreenOptions extends Pick<ScreenTools, "shell" | "bundle"> {
   /** The q key: what is told afterwards is the caller's. */
   readonly quit: () => void;
   readonly interrupt: () => void;
+  /** Ends a shell that is open. */
+  readonly signal: AbortSignal;
 }
 
 /** The screen on this process's terminal: of its own loop, or of another process's. */
@@ -48,8 +49,16 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
         await pipeline(Readable.from(lines), createWriteStream(path, { flags: "wx", mode: 0o600 }));
         return relative(cwd, path);
       },
-      ...(options.shell ? { shell: options.shell } : {}),
-      ...(options.bundle ? { bundle: options.bundle } : {}),
+      shell: async (workload) => {
+        const { shellInto } = await import("./shell.js");
+        await shellInto(workload, store.getSnapshot(), { env, signal: options.signal });
+      },
+      bundle: async () => {
+        const path = join(cwd, `devloop-debug-${stamp(new Date())}`);
+        const { writeBundle } = await import("./debug-bundle.js");
+        await writeBundle(path, { state: store.getSnapshot(), logs, signal: options.signal });
+        return relative(cwd, path);
+      },
     },
   });
 }

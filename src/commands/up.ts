@@ -10,13 +10,13 @@ import type { State } from "../engine/model.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";
-import { openScreen } from "./open-screen.js";
 import { terminalAsk } from "./ask.js";
 import { attachTo } from "./attach.js";
 import { openDaemonLog } from "./daemon-log.js";
 import { alreadyRuns, daemonLogPath } from "./detach.js";
 import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
+import { openScreen } from "./open-screen.js";
 import { keepLogs } from "./session/keep-logs.js";
 import { localControl } from "./session/loop-control.js";
 import {
@@ -39,6 +39,8 @@ export interface UpOptions extends ProjectOptions {
   readonly detached: boolean;
   /** Aborts when the terminal hangs up: a loop with a screen goes on without. */
   readonly hungUp: AbortSignal;
+  /** How a failure makes itself heard. */
+  readonly notify: "none" | "bell" | "desktop";
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -165,6 +167,8 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     details: session.details,
     cwd: options.cwd,
     env: options.env,
+    signal: screen.signal,
+    notify: options.notify,
     quit: () => {
       control.stop();
     },
@@ -199,7 +203,11 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
         other.note(message);
       }),
     say: (text) => {
-      if (!lost.aborted) process.stdout.write(text);
+      if (!file) process.stdout.write(text);
+      else
+        void file.then((other) => {
+          other.say(text);
+        });
     },
     close: async () => (file ? (await file).close() : close()),
   };

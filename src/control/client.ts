@@ -32,9 +32,11 @@ export function controlClient(socket: string): ControlClient {
     {
       query = {},
       body,
-      signal,
+      signal: given,
     }: { readonly query?: Query; readonly body?: unknown; readonly signal: AbortSignal },
   ): Promise<IncomingMessage> {
+    // Of its own: a screen has many streams open at once, all under one signal.
+    const signal = AbortSignal.any([given]);
     const text = body === undefined ? undefined : JSON.stringify(body);
     const request = httpRequest({
       socketPath: socket,

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { outputEvent } from "../output/event-schema.js";
 import {
   errorAnswer,
   logLine,
@@ -16,7 +15,6 @@ export function controlJsonSchema(): object {
     loop: loopIdentity,
     state: publicState,
     snapshotLine,
-    eventLine: z.intersection(z.object({ seq: z.int() }), outputEvent),
     logLine,
     missedLines,
     error: errorAnswer,
@@ -27,11 +25,24 @@ export function controlJsonSchema(): object {
     title: "devloop control, version 1",
     description:
       "What the paths of a loop's socket take and give (docs/control.md). Pass over fields that you do not know.",
-    $defs: Object.fromEntries(
-      Object.entries(parts).map(([name, schema]) => {
-        const { $schema: _, ...rest } = z.toJSONSchema(schema);
-        return [name, rest];
-      }),
-    ),
+    $defs: {
+      ...Object.fromEntries(
+        Object.entries(parts).map(([name, schema]) => {
+          const { $schema: _, ...rest } = z.toJSONSchema(schema);
+          return [name, rest];
+        }),
+      ),
+      eventLine: {
+        description: "an event of --output json with its number: a field more than that schema has",
+        type: "object",
+        properties: {
+          seq: { type: "integer" },
+          v: { const: 1 },
+          type: { type: "string" },
+          time: { type: "string" },
+        },
+        required: ["seq", "v", "type", "time"],
+      },
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import { useSelect } from "./context.js";
@@ -105,8 +105,16 @@ export function App(props: AppProps) {
 
   const [mouse, setMouse] = useState(false);
   const [suspended, setSuspended] = useState(false);
+  /** Told when the keyboard is let go of: another reader would get only some of the keys before that. */
+  const resting = useRef<() => void>(undefined);
+  useEffect(() => {
+    if (suspended) resting.current?.();
+  }, [suspended]);
   const suspend = async (during: () => Promise<void>): Promise<void> => {
-    setSuspended(true);
+    await new Promise<void>((resolve) => {
+      resting.current = resolve;
+      setSuspended(true);
+    });
     writer.suspend();
     try {
       await during();

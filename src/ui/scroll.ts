@@ -93,9 +93,8 @@ export async function search(
       return;
     }
     const around = Math.floor(layout.body / 2);
-    const place: Place = isLog
-      ? { bottom: Math.min(window.end - 1, hit + around) }
-      : { top: Math.max(0, hit - around) };
+    const logPlace: Place = hit + around >= window.end - 1 ? "newest" : { bottom: hit + around };
+    const place: Place = isLog ? logPlace : { top: Math.max(0, hit - around) };
     set((now) => ({ ...now, place, hit: { pattern: key, index: hit }, notice: undefined }));
   } catch (error) {
     tell({ text: errorText(error), bad: true });

@@ -5,7 +5,17 @@ import { inputsOf, type Input } from "./keys.js";
 import { offersOf } from "./palette.js";
 import { performAction, type ScreenContext } from "./perform.js";
 import { scrolledBy, scrolledTo, typedPattern } from "./scroll.js";
-import { fresh, moved, showing, startState, tabsOf, type Overlay, type ScreenState } from "./screen-state.js";
+import {
+  fresh,
+  moved,
+  showing,
+  shownRow,
+  shownTab,
+  startState,
+  tabsOf,
+  type Overlay,
+  type ScreenState,
+} from "./screen-state.js";
 
 /** What the keys need of what was drawn last. */
 export interface KeysInput extends Omit<ScreenContext, "set"> {
@@ -34,9 +44,12 @@ export function useKeys(input: KeysInput): void {
   }
 
   function context(): ScreenContext {
+    const row = shownRow(newest.current, drawn.current.rows);
     return {
       ...drawn.current,
       screen: newest.current,
+      row,
+      tab: shownTab(newest.current, row),
       set: (change) => {
         set(change(newest.current));
       },

@@ -53,14 +53,15 @@ export function useLogLines(
     view.current = opened;
     const closed = new AbortController();
     let loading = false;
-    /** Asked for while it was read. */
-    const missed = { any: false };
+    /** How often it was asked for, also while it was read. */
+    let asked = 0;
     const read = async (): Promise<void> => {
-      missed.any = loading;
+      asked += 1;
       if (loading) return;
       loading = true;
+      let answered: number;
       do {
-        missed.any = false;
+        answered = asked;
         const { first, end, reading, problem } = opened;
         const { place: at, count: many } = wanted.current;
         const [from, to] = rangeOf(at, { first, end, count: many });
@@ -68,7 +69,7 @@ export function useLogLines(
         const lines = await opened.lines(from, to).catch(() => []);
         if (closed.signal.aborted) return;
         setShown({ key, lines, first, end, reading, problem });
-      } while (missed.any);
+      } while (answered !== asked);
       loading = false;
     };
     load.current = () => void read();

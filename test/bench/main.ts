@@ -10,6 +10,7 @@ import { ready } from "./ready.js";
 import { rebuild } from "./rebuild.js";
 import { startup } from "./startup.js";
 import { sync } from "./sync.js";
+import { ui } from "./ui.js";
 
 const parts: Readonly<Record<string, (cluster: TestCluster) => Promise<readonly string[]>>> = {
   startup,
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, (cluster: TestCluster) => Promise<readonly 
   ready,
   load,
   idle,
+  ui,
 };
 
 process.exitCode = await main(process.argv.slice(2));

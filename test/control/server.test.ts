@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -98,11 +98,11 @@ describe("questions to a loop", () => {
       path: "/v1/screen",
       headers: { "devloop-version": "0.0.1" },
     }).end();
-    const [response] = await once(asked, "response");
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
     expect(response.statusCode).toBe(409);
     expect(response.headers["devloop-version"]).toBe("dev");
     const chunks: Buffer[] = [];
-    for await (const chunk of response) chunks.push(chunk);
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
     expect(JSON.parse(Buffer.concat(chunks).toString())).toMatchObject({
       error: { code: "LOOP_VERSION", message: "the loop runs devloop dev, and this is 0.0.1" },
     });

@@ -327,6 +327,20 @@ describe("files that are synced", () => {
       });
     });
 
+    it("let it start anew when somebody asks for it, in the same container", async () => {
+      const before = await only(app);
+      const startOf = (text: string): bigint => BigInt(text.trim().split(" ").at(-1) ?? "");
+      const old = startOf(await page(project.port(app)));
+      const { code } = await runToEnd({ cluster, cwd: project.root, args: ["restart", app] });
+      expect(code).toBe(0);
+      await seen(app, (text) => startOf(text) > old);
+      expect(await only(app)).toMatchObject({
+        id: before.id,
+        podUid: before.podUid,
+        restarts: before.restarts,
+      });
+    });
+
     it("crash it when they are broken, which is said, and heal it when they are mended", async () => {
       const before = await only(app);
       const since = devloop.mark();

@@ -1,12 +1,8 @@
-import { execFile } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, type TestCluster } from "./clusters.js";
-import { cli, page, until } from "./devloop.js";
+import { page, until } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
-
-const run = promisify(execFile);
+import { openTerminal, type Terminal } from "./tmux.js";
 
 // In tmux: a terminal of which the test can ask what stands on it.
 describe("the screen in a terminal", () => {
@@ -48,11 +44,27 @@ describe("the screen in a terminal", () => {
     expect(await terminal.scrolled()).toBe(scrolled);
   });
 
+  it("takes the terminal's other buffer, and follows its size through a storm of changes", async () => {
+    expect(await terminal.alternate()).toBe(true);
+    for (const [columns, rows] of [
+      [80, 24],
+      [200, 60],
+      [61, 17],
+      [140, 12],
+      [90, 9],
+      [100, 30],
+    ] as const)
+      await terminal.resize(columns, rows);
+    const screen = await terminal.see((text) => isReady(text) && /q quit$/m.test(text));
+    expect(screen.split("\n").filter((line) => line.startsWith("devloop"))).toHaveLength(1);
+    expect(screen.split("\n").filter((line) => line.endsWith("q quit"))).toHaveLength(1);
+  });
+
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     const screen = await terminal.see((text) => text.includes("keep running"));
     expect(screen).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
-    expect(await terminal.state()).toEqual({ exitCode: 0, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
   });
 
   it("exits with 130 on ctrl-c, and leaves the terminal as well", async () => {
@@ -60,74 +72,34 @@ describe("the screen in a terminal", () => {
     await terminal.see(isReady);
     await terminal.press("C-c");
     await terminal.see((text) => text.includes("keep running"));
-    expect(await terminal.state()).toEqual({ exitCode: 130, echo: true, lines: true, cursor: true });
+    expect(await terminal.state()).toEqual({ exitCode: 130, ...sane });
+  });
+
+  it.each([
+    ["SIGTERM", "-TERM", 130],
+    ["an error that nothing catches", "-USR2", 1],
+  ])("leaves the terminal as well on %s", async (_, signal, exitCode) => {
+    await project.write("crash.mjs", crashing);
+    await terminal.type("clear; NODE_OPTIONS='--import ./crash.mjs' node $CLI up\n");
+    await terminal.see(isReady);
+    expect(await terminal.alternate()).toBe(true);
+    process.kill(Number(await project.read("pid")), `SIG${signal.slice(1)}` as NodeJS.Signals);
+    await until(async () => !(await terminal.alternate()), "the shell's own screen", 30_000);
+    // What the end says comes before the shell's prompt.
+    await terminal.see((text) => /(keep running|on purpose)[^]*[$#]/.test(text));
+    expect(await terminal.state()).toEqual({ exitCode, ...sane });
   });
 });
 
+/** Tells who it is, and fails when it is asked to. */
+const crashing = `import { writeFileSync } from "node:fs";
+writeFileSync("pid", String(process.pid));
+process.on("SIGUSR2", () => { throw new Error("on purpose"); });
+`;
+
+/** How a shell expects its terminal. */
+const sane = { echo: true, lines: true, cursor: true, alternate: false };
+
 function isReady(screen: string): boolean {
   return ["web", "api"].every((name) => new RegExp(`${name} .*ready .*1/1`).test(screen));
-}
-
-interface Terminal extends AsyncDisposable {
-  type(keys: string): Promise<void>;
-  /** A key by tmux's name for it. */
-  press(key: string): Promise<void>;
-  /** Waits until what stands on the screen is as told, and returns it. */
-  see(matches: (screen: string) => boolean): Promise<string>;
-  /** How many lines have left the screen at its top. */
-  scrolled(): Promise<number>;
-  /** How the last program has left it: its exit code, whether typing is echoed and comes by the line, and is to be seen. */
-  state(): Promise<{ exitCode: number; echo: boolean; lines: boolean; cursor: boolean }>;
-}
-
-/** A shell in a terminal of 100 columns and 30 lines. */
-async function openTerminal(cwd: string, env: Readonly<Record<string, string>>): Promise<Terminal> {
-  const socket = `devloop-${randomUUID()}`;
-  const outer: NodeJS.ProcessEnv = {
-    ...process.env,
-    ...env,
-    CLI: cli,
-    PS1: "$ ",
-    XDG_STATE_HOME: `${cwd}/.state`,
-  };
-  // On a build server there would be no screen at all.
-  delete outer["CI"];
-  delete outer["CONTINUOUS_INTEGRATION"];
-  const tmux = async (...args: string[]): Promise<string> =>
-    (await run("tmux", ["-L", socket, "-f", "/dev/null", ...args], { cwd, env: outer })).stdout;
-  await tmux("new-session", "-d", "-x", "100", "-y", "30", "sh");
-  const read = (): Promise<string> => tmux("capture-pane", "-p");
-  const type = async (keys: string): Promise<void> => {
-    await tmux("send-keys", "-l", keys);
-  };
-  const see: Terminal["see"] = async (matches) => {
-    let screen = "";
-    try {
-      await until(async () => matches((screen = await read())), "the screen", 90_000);
-    } catch (error) {
-      throw new Error(`on the screen instead:\n${screen}`, { cause: error });
-    }
-    return screen;
-  };
-  return {
-    type,
-    see,
-    press: async (key) => {
-      await tmux("send-keys", key);
-    },
-    scrolled: async () => Number(await tmux("display", "-p", "#{history_size}")),
-    async state() {
-      await type("echo code=$? $(stty -a | tr -d '\\n')=end\n");
-      const answer = (await see((text) => /code=\d+ [\s\S]*=end/.test(text))).replaceAll("\n", "");
-      return {
-        exitCode: Number(/code=(\d+)/.exec(answer)?.[1]),
-        echo: / echo[ ;]/.test(answer),
-        lines: / icanon[ ;]/.test(answer),
-        cursor: (await tmux("display", "-p", "#{cursor_flag}")).trim() === "1",
-      };
-    },
-    async [Symbol.asyncDispose]() {
-      await tmux("kill-server");
-    },
-  };
 }

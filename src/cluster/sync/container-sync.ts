@@ -16,6 +16,10 @@ import { formerPlaces, type Place, type Step, stepsTo, type Wanted } from "./tre
 export interface ContainerSync extends AsyncDisposable {
   /** Makes it hold the request's tree. Rejects when the container is not reached, and with SYNC_FAILED for a command that fails. */
   bring(request: SyncRequest, container: RunningContainer, context: SyncContext): Promise<Brought>;
+  /** Whether its process is the agent's child, and can start anew in place. Waits for the connection. */
+  isSupervised(options: { readonly signal: AbortSignal }): Promise<boolean>;
+  /** Starts its process anew, in place. Throws SYNC_FAILED where it is not the agent's child. */
+  restart(container: RunningContainer, context: SyncContext): Promise<void>;
   /** What comes back from it from now on. */
   setPull(rules: readonly PullRule[], onNote: (message: string) => void): void;
 }
@@ -204,6 +208,10 @@ export function openContainerSync(connect: (onLost: () => void) => ContainerChan
 
   return {
     bring,
+    isSupervised: async (options) => (await channel.agent(options)).hello.supervised,
+    async restart({ pod, container }, context) {
+      await restartProcess(await channel.agent(context), { image: container, pod, context });
+    },
     setPull,
     async [Symbol.asyncDispose]() {
       pulling?.stop.abort();

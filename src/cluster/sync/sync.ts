@@ -38,6 +38,11 @@ export interface Syncer extends AsyncDisposable {
    * when a container that is still there could not be reached.
    */
   sync(request: SyncRequest, context: SyncContext): Promise<SyncOutput>;
+  /** Starts the processes of these containers anew, in place; false, with nothing done, where one of them is not its agent's child. */
+  restart(
+    containers: readonly RunningContainer[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<boolean>;
 }
 
 export interface SyncerOptions {
@@ -130,6 +135,18 @@ export function openSyncer(
       if (why !== undefined) return { kind: "sync", containers: done, rebuild: why };
       if (lost) throw lost;
       return { kind: "sync", containers: done };
+    },
+    async restart(containers, { signal }) {
+      const found = containers.flatMap((container) => {
+        const sync = open.get(container.id);
+        return sync ? [{ container, sync }] : [];
+      });
+      if (found.length === 0 || found.length < containers.length) return false;
+      const supervised = await Promise.all(found.map(({ sync }) => sync.isSupervised({ signal })));
+      if (!supervised.every((each) => each)) return false;
+      const context = { signal, onOutput: () => undefined, onNote };
+      await Promise.all(found.map(({ container, sync }) => sync.restart(container, context)));
+      return true;
     },
     async [Symbol.asyncDispose]() {
       setContainers([]);

@@ -1,24 +1,38 @@
+import type { Syncer } from "../../cluster/sync/sync.js";
+import type { RunningContainer, State } from "../../engine/model.js";
 import type { Store } from "../../engine/store.js";
 import type { Target } from "../../engine/target.js";
 import { toFailure } from "../../lib/errors.js";
 
-/** Restarts the workloads that somebody asks to. */
+/** How long the agents in the containers may take to answer before a rollout does it instead, in ms. */
+const agentsMs = 5_000;
+
+/** Restarts the workloads that somebody asks to: in place where the agent started all of their processes, else by a rollout. */
 export function followRestarts(
   store: Store,
   target: Pick<Target, "restart">,
-  { signal }: { readonly signal: AbortSignal },
+  { syncer, signal }: { readonly syncer: Syncer; readonly signal: AbortSignal },
 ): Disposable {
   const restart = async (id: string): Promise<void> => {
-    const workload = store.getSnapshot().workloads[id];
-    try {
-      if (workload) await target.restart(workload, { signal });
-    } catch (error) {
-      if (!signal.aborted) store.dispatch({ type: "request.failed", failure: toFailure(error) });
-    }
+    const state = store.getSnapshot();
+    const workload = state.workloads[id];
+    if (!workload) return;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(agentsMs)]);
+    // Agents that do not answer, or fail at it, leave the rollout, which needs none.
+    const inPlace = await syncer.restart(containersOf(state, id), { signal: limit }).catch(() => false);
+    if (!inPlace) await target.restart(workload, { signal });
   };
   const remove = store.subscribe((event) => {
-    // It tells its failure itself.
-    if (event.type === "restart.requested") void restart(event.workload);
+    if (event.type !== "restart.requested") return;
+    restart(event.workload).catch((error: unknown) => {
+      if (!signal.aborted) store.dispatch({ type: "request.failed", failure: toFailure(error) });
+    });
   });
   return { [Symbol.dispose]: remove };
+}
+
+function containersOf(state: State, id: string): readonly RunningContainer[] {
+  const { namespace, health } = state.workloads[id] ?? {};
+  const pods = new Set(health?.pods.filter(({ terminating }) => !terminating).map(({ name }) => name));
+  return state.containers.filter((each) => each.namespace === namespace && pods.has(each.pod));
 }

@@ -174,7 +174,7 @@ export function openSession(
     closers.push(() => Promise.resolve(observation[Symbol.asyncDispose]()));
     const syncing = startSync(store, target);
     closers.push(() => Promise.resolve(syncing[Symbol.asyncDispose]()));
-    const restarts = followRestarts(store, target, { signal: life.signal });
+    const restarts = followRestarts(store, target, { syncer: syncing.syncer, signal: life.signal });
     closers.push(() => {
       restarts[Symbol.dispose]();
       return Promise.resolve();
