@@ -1,6 +1,7 @@
-// Compiles the agent (src/cluster/sync/agent) for the platforms that nodes have, and writes it into src/cluster/sync/agent-binaries.ts.
+// Compiles the programs that run in containers for the platforms that nodes have, and writes each into a module beside its sources:
+// the agent (src/cluster/sync/agent), and the docker target's (src/docker/target/pod).
 //   node .config/build-agent.js           needs Debian with gcc and gcc-aarch64-linux-gnu; musl comes from the distribution's packages
-//   node .config/build-agent.js --check   fails when the sources are not those that the file was made from
+//   node .config/build-agent.js --check   fails when the sources are not those that a file was made from
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -10,8 +11,22 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
 const run = promisify(execFile);
-const sources = new URL("../src/cluster/sync/agent/", import.meta.url).pathname;
-const output = new URL("../src/cluster/sync/agent-binaries.ts", import.meta.url).pathname;
+const root = new URL("../", import.meta.url).pathname;
+/** @typedef {{ sources: string, output: string, accessor: string, doc: string }} Program */
+const programs = [
+  {
+    sources: "src/cluster/sync/agent",
+    output: "src/cluster/sync/agent-binaries.ts",
+    accessor: "agentBinary",
+    doc: "The agent for a node's platform, as `linux/amd64` or `linux/arm64/v8`; undefined for one that it was not made for.",
+  },
+  {
+    sources: "src/docker/target/pod",
+    output: "src/docker/target/pod-binaries.ts",
+    accessor: "podBinary",
+    doc: "The pods' own program for an engine's platform, as `linux/amd64`; undefined for one that it was not made for.",
+  },
+];
 const suite = "bookworm";
 const platforms = [
   { platform: "linux/amd64", debian: "amd64", triple: "x86_64-linux" },
@@ -37,35 +52,47 @@ const flags = [
   ],
 ];
 
-const names = (await readdir(sources)).filter((name) => /\.[ch]$/.test(name)).sort();
-const hash = createHash("sha256");
-for (const name of names)
-  hash
-    .update(`${name}\0`)
-    .update(await readFile(join(sources, name)))
-    .update("\0");
-const digest = hash.digest("hex");
-
 if (process.argv.includes("--check")) await check();
 else await write();
 
+/** @param {Program} program */
+async function readSources({ sources }) {
+  const directory = join(root, sources);
+  const names = (await readdir(directory)).filter((name) => /\.[ch]$/.test(name)).sort();
+  const hash = createHash("sha256");
+  for (const name of names)
+    hash
+      .update(`${name}\0`)
+      .update(await readFile(join(directory, name)))
+      .update("\0");
+  const files = names.filter((name) => name.endsWith(".c")).map((name) => join(directory, name));
+  return { files, digest: hash.digest("hex") };
+}
+
 async function check() {
-  const written = await readFile(output, "utf8");
-  if (written.includes(digest)) return;
-  console.error("src/cluster/sync/agent-binaries.ts is not of these sources; run: npm run agent");
-  process.exitCode = 1;
+  for (const program of programs) {
+    const written = await readFile(join(root, program.output), "utf8");
+    if (written.includes((await readSources(program)).digest)) continue;
+    console.error(`${program.output} is not of these sources; run: npm run agent`);
+    process.exitCode = 1;
+  }
 }
 
 async function write() {
   const scratch = await mkdtemp(join(tmpdir(), "devloop-agent-"));
   try {
-    const packed = [];
-    for (const target of platforms) {
-      const binary = await compile(target, await unpackMusl(target.debian, scratch), scratch);
-      console.log(`${target.platform}: ${binary.length} bytes`);
-      packed.push(`  "${target.platform}":\n    "${gzipSync(binary, { level: 9 }).toString("base64")}",`);
+    const targets = [];
+    for (const target of platforms) targets.push({ target, musl: await unpackMusl(target.debian, scratch) });
+    for (const program of programs) {
+      const { files, digest } = await readSources(program);
+      const packed = [];
+      for (const { target, musl } of targets) {
+        const binary = await compile(target, files, musl, scratch);
+        console.log(`${program.sources}, ${target.platform}: ${binary.length} bytes`);
+        packed.push(`  "${target.platform}":\n    "${gzipSync(binary, { level: 9 }).toString("base64")}",`);
+      }
+      await writeFile(join(root, program.output), await module(program, digest, packed));
     }
-    await writeFile(output, await module(packed));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -107,10 +134,11 @@ async function unpackMusl(debian, scratch) {
 /**
  * The compiler is glibc's, told to look nowhere but in musl, as musl-gcc does it.
  * @param {{ debian: string, triple: string }} target
+ * @param {readonly string[]} files
  * @param {string} musl
  * @param {string} scratch
  */
-async function compile({ debian, triple }, musl, scratch) {
+async function compile({ debian, triple }, files, musl, scratch) {
   const compiler = `${triple}-gnu-gcc`;
   const library = join(musl, "lib", `${triple}-musl`);
   const ask = async (/** @type {string} */ question) => (await run(compiler, [question])).stdout.trim();
@@ -118,7 +146,6 @@ async function compile({ debian, triple }, musl, scratch) {
   const own = ["-isystem", await ask("-print-file-name=include")];
   // It would call into glibc to learn what the processor can.
   const machine = debian === "arm64" ? ["-mno-outline-atomics"] : [];
-  const files = names.filter((name) => name.endsWith(".c")).map((name) => join(sources, name));
   const begin = [join(library, "crt1.o"), join(library, "crti.o")];
   const end = [join(library, "libc.a"), await ask("-print-libgcc-file-name"), join(library, "crtn.o")];
   const binary = join(scratch, `agent-${debian}`);
@@ -137,9 +164,14 @@ async function compile({ debian, triple }, musl, scratch) {
   return await readFile(binary);
 }
 
-/** @param {readonly string[]} packed */
-async function module(packed) {
-  const notice = await readFile(join(sources, "NOTICE"), "utf8");
+/**
+ * @param {Program} program
+ * @param {string} digest
+ * @param {readonly string[]} packed
+ */
+async function module({ accessor, doc }, digest, packed) {
+  // Both have parts of the same library in them.
+  const notice = await readFile(join(root, "src/cluster/sync/agent/NOTICE"), "utf8");
   return `/*!
 ${notice
   .trimEnd()
@@ -155,10 +187,10 @@ ${packed.join("\n")}
 };
 
 /**
- * The agent for a node's platform, as \`linux/amd64\` or \`linux/arm64/v8\`; undefined for one that it was not made for.
+ * ${doc}
  * A static program that needs nothing of the image it runs in.
  */
-export function agentBinary(platform: string): Uint8Array | undefined {
+export function ${accessor}(platform: string): Uint8Array | undefined {
   const text = packed[platform.split("/").slice(0, 2).join("/")];
   return text === undefined ? undefined : gunzipSync(Buffer.from(text, "base64"));
 }

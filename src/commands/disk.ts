@@ -2,12 +2,11 @@ import type { Amount } from "../cluster/disk/image-store.js";
 import type { PlaceSurvey, SurveyRequest } from "../cluster/disk/survey.js";
 import { inRegistry } from "../cluster/load/registry.js";
 import type { LocalRegistry } from "../cluster/providers/local-registry.js";
-import type { ContainerEngine } from "../engine/container-engine.js";
 import type { ClusterSpec, ImageSpec } from "../engine/model.js";
 import { DevloopError, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count } from "../lib/format.js";
-import { openTarget, type Environment, type TargetAdapter } from "./session/adapters.js";
+import { openTarget, type EngineAdapter, type Environment, type TargetAdapter } from "./session/adapters.js";
 
 /**
  * The project's cluster as it is; one that is not there is not made. Undefined with a note where it is not found or does
@@ -16,7 +15,8 @@ import { openTarget, type Environment, type TargetAdapter } from "./session/adap
 export async function findTarget(
   spec: ClusterSpec,
   options: {
-    readonly engine: ContainerEngine;
+    readonly project: string;
+    readonly engine: EngineAdapter;
     readonly env: Environment;
     readonly onNote: (message: string) => void;
     readonly signal: AbortSignal;

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { relative } from "node:path";
 import { styleText } from "node:util";
 import type Dockerode from "dockerode";
+import { NoLocalClusterError } from "../cluster/providers/choose.js";
 import { resolveCluster } from "../cluster/providers/resolve.js";
 import { connectEngine } from "../docker/connect.js";
 import { findEngine } from "../docker/endpoint.js";
@@ -157,6 +158,8 @@ async function clusterCheck(
     readonly signal: AbortSignal;
   },
 ): Promise<Check> {
+  if (spec.provider === "docker")
+    return { name: "cluster", status: "ok", message: "none: the containers run on the engine itself" };
   try {
     const resolved = await resolveCluster({ ...spec, create: false }, { engine, env, signal });
     using kube = resolved.kube;
@@ -169,6 +172,12 @@ async function clusterCheck(
         : `, images go to ${registry}`;
     return { name: "cluster", status: "ok", message: `${context} at ${kube.server} (${platform})${images}` };
   } catch (error) {
+    if (spec.provider === "auto" && engine && error instanceof NoLocalClusterError)
+      return {
+        name: "cluster",
+        status: "ok",
+        message: `none: the containers run on the engine itself (docs/targets.md); for a cluster: ${error.hint ?? ""}`,
+      };
     if (engine) return failed("cluster", error);
     // Which of them are local, the engine tells: a fix without it would be a guess.
     const message =

@@ -28,7 +28,13 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
   };
   // A cluster that is not there is not made for this.
   const spec = { ...project.cluster, create: false };
-  const { target } = await openTarget(spec, { engine: openEngine(env).engine, env, onNote, signal });
+  const { target } = await openTarget(spec, {
+    project: project.name,
+    engine: openEngine(env),
+    env,
+    onNote,
+    signal,
+  });
   await using _target = target;
   const request = {
     project: project.name,

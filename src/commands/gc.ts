@@ -26,11 +26,18 @@ export interface GcOptions extends ProjectOptions {
  */
 export async function gcCommand(options: GcOptions): Promise<number> {
   const { dryRun, all, json, env, signal } = options;
-  const { cluster: spec, images, keepImages } = await projectOrAny(options);
-  const { engine } = openEngine(env);
+  const { name: project, cluster: spec, images, keepImages } = await projectOrAny(options);
+  const adapter = openEngine(env);
+  const { engine } = adapter;
   await engine.ping({ signal });
   const notes: string[] = [];
-  const where = await findTarget(spec, { engine, env, onNote: (note) => notes.push(note), signal });
+  const where = await findTarget(spec, {
+    project,
+    engine: adapter,
+    env,
+    onNote: (note) => notes.push(note),
+    signal,
+  });
   await using _target = where?.target;
   if (!where) notes.push("only the engine is looked at, since the cluster is not there to ask");
   const request = {
@@ -51,6 +58,7 @@ export async function gcCommand(options: GcOptions): Promise<number> {
 
 /** The project, or with `all` whatever cluster is there where there is no project. */
 async function projectOrAny(options: GcOptions): Promise<{
+  readonly name: string;
   readonly cluster: ClusterSpec;
   readonly images: readonly { readonly name: string }[];
   readonly keepImages: number;
@@ -60,7 +68,7 @@ async function projectOrAny(options: GcOptions): Promise<{
   } catch (error) {
     const none = error instanceof DevloopError && error.code === "CONFIG_NOT_FOUND";
     if (!none || !options.all || options.file !== undefined) throw error;
-    return { cluster: { provider: "auto", create: false, allow: [] }, images: [], keepImages: 3 };
+    return { name: "", cluster: { provider: "auto", create: false, allow: [] }, images: [], keepImages: 3 };
   }
 }
 

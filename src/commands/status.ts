@@ -15,7 +15,7 @@ import { tableLines } from "../lib/table.js";
 import { findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
 import { findRunning } from "./find-running.js";
 import { loopLines, watchStatus } from "./loop-status.js";
-import { openEngine, type TargetAdapter } from "./session/adapters.js";
+import { type EngineAdapter, openEngine, type TargetAdapter } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -42,7 +42,8 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
   const onNote = (note: string): void => void notes.push(note);
   const engine = await answeringEngine(options, onNote);
   // Without the engine no cluster can be told to be local, which would be said in its place.
-  const where = engine && (await findTarget(project.cluster, { engine, env, onNote, signal }));
+  const where =
+    engine && (await findTarget(project.cluster, { project: project.name, engine, env, onNote, signal }));
   await using target = where?.target;
   const told = <T>(what: string, read: Promise<T>): Promise<T | undefined> => {
     return read.catch((error: unknown) => {
@@ -54,7 +55,9 @@ export async function statusCommand(options: StatusOptions): Promise<number> {
   };
   const [workloads, disk = []] = await Promise.all([
     target ? told("what is deployed cannot be read", readWorkloads(target, project, signal)) : undefined,
-    engine ? told("the disk cannot be read", readDisk(engine, where, options, project, onNote)) : undefined,
+    engine
+      ? told("the disk cannot be read", readDisk(engine.engine, where, options, project, onNote))
+      : undefined,
   ]);
   const verify = options.verify && where && workloads;
   const synced = verify
@@ -118,11 +121,11 @@ async function answeringLoop(options: StatusOptions): Promise<Status["running"]>
 async function answeringEngine(
   { env, signal }: StatusOptions,
   onNote: (note: string) => void,
-): Promise<ContainerEngine | undefined> {
+): Promise<EngineAdapter | undefined> {
   try {
-    const { engine } = openEngine(env);
-    await engine.ping({ signal });
-    return engine;
+    const adapter = openEngine(env);
+    await adapter.engine.ping({ signal });
+    return adapter;
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof DevloopError)) throw error;

@@ -43,10 +43,10 @@ function imageNameProblem(name: string): string | undefined {
 const clusterSchema = z
   .strictObject({
     provider: z
-      .enum(["auto", "kind", "k3d", "context"])
+      .enum(["auto", "kind", "k3d", "context", "docker"])
       .default("auto")
       .describe(
-        "How the cluster is found. auto: the current context when it is local, else the only kind or k3d cluster that runs.",
+        "How the cluster is found. auto: the current context when it is local, else the only kind or k3d cluster that runs, else docker: the manifests' pods as plain containers, without a cluster.",
       ),
     name: text
       .optional()

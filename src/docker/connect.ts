@@ -25,7 +25,7 @@ import { pushImage } from "./push.js";
 export function connectEngine(
   endpoint: EngineEndpoint,
   { credentials }: { readonly credentials?: FindCredential } = {},
-): { engine: ContainerEngine; docker: Dockerode } {
+): { engine: ContainerEngine; docker: Dockerode; api: EngineApi } {
   const docker = new Dockerode(modemOptions(endpoint.connection));
   const { address } = endpoint;
   const api = engineApi(docker, address);
@@ -76,7 +76,7 @@ export function connectEngine(
         address,
       }),
   };
-  return { engine, docker };
+  return { engine, docker, api };
 }
 
 /** Every field is given: the modem fills what is left out from DOCKER_HOST, which is not what was asked for. */

@@ -17,6 +17,8 @@ export interface EngineApi {
   json(method: "GET" | "POST" | "DELETE", path: string, options: DialOptions): Promise<unknown>;
   /** The answer as it comes. */
   stream(method: "GET" | "POST", path: string, options: DialOptions): Promise<IncomingMessage>;
+  /** Sends bytes and reads the answer to its end. */
+  upload(method: "PUT" | "POST", path: string, content: Buffer, options: DialOptions): Promise<void>;
   /** The connection itself, after the engine has switched over to raw bytes. */
   hijack(path: string, options: DialOptions): Promise<Socket>;
 }
@@ -59,6 +61,18 @@ export function engineApi(docker: Dockerode, address: string): EngineApi {
     json: (method, path, options) => dial(method, path, {}, options),
     stream: async (method, path, options) =>
       (await dial(method, path, { isStream: true }, options)) as IncomingMessage,
+    upload: async (method, path, content, options) => {
+      // A Buffer's length is sent with it, where a stream would go in chunks.
+      const answer = (await dial(
+        method,
+        path,
+        { isStream: true, file: content },
+        options,
+      )) as IncomingMessage;
+      let text = "";
+      for await (const chunk of answer) text += (chunk as Buffer).toString("utf8");
+      if (text.includes('"error"')) throw new EngineStatusError(500, text.trim());
+    },
     hijack: async (path, options) =>
       (await dial("POST", path, { isStream: true, hijack: true, allowEmpty: true }, options)) as Socket,
   };

@@ -39,12 +39,12 @@ export async function pushImage(
 }
 
 /** `localhost:5000/web` is kept there; a first part without dot, colon or `localhost` is a name on Docker Hub. */
-function registryHost(name: string): string {
+export function registryHost(name: string): string {
   const [first = "", ...rest] = name.split("/");
   return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : "docker.io";
 }
 
-function encodeAuth(host: string, credential: RegistryCredential | undefined): string {
+export function encodeAuth(host: string, credential: RegistryCredential | undefined): string {
   const serveraddress = host === "docker.io" ? "https://index.docker.io/v1/" : host;
   const fields =
     credential === undefined

@@ -127,7 +127,7 @@ export interface ForwardSpec {
 }
 
 export interface ClusterSpec {
-  readonly provider: "auto" | "kind" | "k3d" | "context";
+  readonly provider: "auto" | "kind" | "k3d" | "context" | "docker";
   readonly name?: string;
   readonly context?: string;
   readonly namespace?: string;
@@ -530,7 +530,7 @@ export interface ForwardState {
 }
 
 export interface ClusterState {
-  readonly provider: "kind" | "k3d" | "context";
+  readonly provider: "kind" | "k3d" | "context" | "docker";
   readonly context: string;
   readonly name: string;
   readonly namespace: string;

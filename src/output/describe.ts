@@ -193,6 +193,8 @@ function describeProject({ project }: State): string {
 
 function describeCluster({ cluster }: State): string {
   if (!cluster) return "connected";
+  if (cluster.provider === "docker")
+    return `no cluster: on the container engine, namespace ${cluster.namespace}`;
   const how = [
     cluster.provider === "context" ? undefined : cluster.provider,
     cluster.registry === undefined ? count(cluster.nodes.length, "node") : `registry ${cluster.registry}`,

@@ -27,7 +27,7 @@ const project = z.strictObject({
   name: text,
   root: text.describe("absolute path of the directory that holds devloop.yaml"),
   cluster: z.strictObject({
-    provider: z.enum(["auto", "kind", "k3d", "context"]),
+    provider: z.enum(["auto", "kind", "k3d", "context", "docker"]),
     name: text.optional(),
     context: text.optional(),
     namespace: text.optional(),
@@ -209,7 +209,7 @@ export const outputEvent = z.discriminatedUnion("type", [
   event("config.failed", { failure }),
   event("cluster.connected", {
     cluster: z.strictObject({
-      provider: z.enum(["kind", "k3d", "context"]),
+      provider: z.enum(["kind", "k3d", "context", "docker"]),
       context: text,
       name: text,
       namespace: text,

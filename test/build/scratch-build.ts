@@ -7,7 +7,7 @@ import { findEngine } from "../../src/docker/endpoint.js";
 import type { ImageSpec, TaskProgress } from "../../src/engine/model.js";
 import { imageSpec } from "../fakes/project.js";
 
-export const { engine, docker } = connectEngine(findEngine(process.env, { home: homedir() }));
+export const { engine, docker, api } = connectEngine(findEngine(process.env, { home: homedir() }));
 
 /** Whether the engine answers: integration tests are left out where it does not. */
 export async function engineAnswers(): Promise<boolean> {

@@ -9,7 +9,7 @@ import type { TestCluster } from "./clusters.js";
 export const cli = process.env["DEVLOOP_TEST_CLI"] ?? new URL("../../dist/cli.js", import.meta.url).pathname;
 
 export interface StartOptions {
-  readonly cluster: TestCluster;
+  readonly cluster: Pick<TestCluster, "kubeconfig">;
   readonly cwd: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;

@@ -16,7 +16,7 @@ export async function describeWorkload(
   workload: WorkloadState,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<string> {
-  const { kind, namespace, health } = workload;
+  const { kind, namespace } = workload;
   const collection = await collectionPath(kube, kind, namespace, { signal });
   if (collection === undefined) throw new DevloopError("NOT_FOUND", `the cluster knows no ${kind}`);
   const [object, events] = await Promise.all([
@@ -25,10 +25,20 @@ export async function describeWorkload(
       readonly items: readonly KubeEvent[];
     }>,
   ]);
+  return describeObject(workload, object, events.items);
+}
+
+/** The same of an object and the events of its namespace, wherever they come from. */
+export function describeObject(
+  workload: WorkloadState,
+  object: KubeObject,
+  events: readonly KubeEvent[],
+): string {
+  const { kind, namespace, health } = workload;
   const pods = health?.pods ?? [];
   const names = new Set([workload.name, ...pods.map(({ name }) => name)]);
   const now = Date.now();
-  const told = events.items
+  const told = events
     .filter(({ involvedObject }) => names.has(involvedObject.name ?? ""))
     .sort((a, b) => timeOf(a) - timeOf(b))
     .slice(-newest);
@@ -69,7 +79,7 @@ export async function describeWorkload(
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ in its older form. */
-interface KubeEvent {
+export interface KubeEvent {
   readonly type?: string;
   readonly reason?: string;
   readonly message?: string;

@@ -23,6 +23,9 @@ export interface ChooseOptions {
   readonly signal: AbortSignal;
 }
 
+/** There is neither a kind nor a k3d cluster, nor a context that says which one is meant. */
+export class NoLocalClusterError extends DevloopError {}
+
 /** Picks the cluster that `spec` means. Throws CLUSTER_NOT_FOUND or CLUSTER_NOT_ALLOWED with what to do. */
 export async function chooseCluster(
   spec: ClusterSpec,
@@ -38,6 +41,8 @@ export async function chooseCluster(
       return await chooseLocal(spec.provider, scene);
     case "context":
       return chooseContext(spec.context ?? config.currentContext, scene);
+    case "docker":
+      throw new Error("without a cluster there is none to choose");
     case "auto":
       if (spec.context !== undefined) return chooseContext(spec.context, scene);
       return await chooseAny(scene);
@@ -144,7 +149,8 @@ async function chooseAny(scene: Scene): Promise<ChosenCluster> {
   }
   const wanted =
     spec.name === undefined ? "no kind or k3d cluster" : `no kind or k3d cluster named ${spec.name}`;
-  throw new DevloopError(
+  const NotFound = spec.name === undefined ? NoLocalClusterError : DevloopError;
+  throw new NotFound(
     "CLUSTER_NOT_FOUND",
     `no local cluster is to be found: ${wanted} is on ${options.engine.address}, and ${current}`,
     { hint: `${createCommand("kind", spec.name ?? "devloop")}   (or set cluster: {create: true})` },

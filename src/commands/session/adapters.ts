@@ -3,9 +3,15 @@ import type Dockerode from "dockerode";
 import type { DiskPlaces } from "../../cluster/disk/survey.js";
 import type { LayerMemory } from "../../cluster/load/known-layers.js";
 import type { LocalRegistry } from "../../cluster/providers/local-registry.js";
+import { watchEngineHealth } from "../../cluster/monitor.js";
+import { describeObject, type KubeEvent } from "../../cluster/observe/describe-workload.js";
+import { NoLocalClusterError } from "../../cluster/providers/choose.js";
 import { resolveCluster } from "../../cluster/providers/resolve.js";
+import { usedImages } from "../../cluster/render/images.js";
 import { kubernetesTarget } from "../../cluster/target.js";
 import { connectEngine } from "../../docker/connect.js";
+import type { EngineApi } from "../../docker/dial.js";
+import { dockerTarget } from "../../docker/target/docker-target.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
@@ -18,6 +24,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface EngineAdapter {
   readonly engine: ContainerEngine;
   readonly docker: Dockerode;
+  readonly api: EngineApi;
   readonly credentials: FindCredential;
 }
 export function openEngine(env: Environment): EngineAdapter {
@@ -34,11 +41,14 @@ export interface TargetAdapter {
   /** The registry that the cluster advertises; images go there instead of into the nodes. */
   readonly registry?: LocalRegistry;
 }
-/** Throws what `resolveCluster` throws. */
+/**
+ * Opens what the spec means; `auto` is the engine itself where there is no local cluster. Throws what `resolveCluster` throws.
+ */
 export async function openTarget(
   spec: ClusterSpec,
   options: {
-    readonly engine: ContainerEngine;
+    readonly project: string;
+    readonly engine: EngineAdapter;
     readonly env: Environment;
     readonly onNote: (message: string) => void;
     /** What earlier sessions learned of the images' layers. */
@@ -46,12 +56,46 @@ export async function openTarget(
     readonly signal: AbortSignal;
   },
 ): Promise<TargetAdapter> {
-  const { engine, layers } = options;
-  const resolved = await resolveCluster(spec, options);
+  const { engine, onNote } = options;
+  if (spec.provider === "docker") return await openDocker(spec, options);
+  try {
+    return await openKubernetes(spec, options);
+  } catch (error) {
+    if (spec.provider !== "auto" || !(error instanceof NoLocalClusterError)) throw error;
+    onNote(
+      `no local cluster is there: the containers run on ${engine.engine.address} itself; for a cluster: kind create cluster, then start devloop again (docs/targets.md)`,
+    );
+    return await openDocker(spec, options);
+  }
+}
+
+type OpenOptions = Parameters<typeof openTarget>[1];
+
+async function openKubernetes(spec: ClusterSpec, options: OpenOptions): Promise<TargetAdapter> {
+  const { engine, layers, env, onNote, signal } = options;
+  const resolved = await resolveCluster(spec, { engine: engine.engine, env, onNote, signal });
   const { kube, nodes, registry } = resolved;
   return {
-    target: kubernetesTarget(resolved, engine, layers),
-    disk: { engine, cluster: { kube, nodes } },
+    target: kubernetesTarget(resolved, engine.engine, layers),
+    disk: { engine: engine.engine, cluster: { kube, nodes } },
     ...(registry ? { registry } : {}),
   };
+}
+
+async function openDocker(
+  spec: ClusterSpec,
+  { engine: { engine, api, credentials }, project, signal }: OpenOptions,
+): Promise<TargetAdapter> {
+  const target = await dockerTarget(spec, {
+    engine,
+    api,
+    credentials,
+    project,
+    usedImages: (object, names) => usedImages([object], names),
+    describe: (workload, object, events) =>
+      describeObject(workload, object, events as unknown as readonly KubeEvent[]),
+    watchHealth: (health) => watchEngineHealth(engine, health),
+    signal,
+  });
+  return { target, disk: { engine } };
 }

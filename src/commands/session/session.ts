@@ -141,7 +141,8 @@ export function openSession(
     store.dispatch({ type: "service.up", service: "engine" });
     const where = await Promise.race([
       openTarget(project.cluster, {
-        engine: engine.engine,
+        project: project.name,
+        engine,
         env,
         onNote,
         layers: rememberedLayers(project.root, env),

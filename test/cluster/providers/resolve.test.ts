@@ -1,6 +1,6 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { chooseCluster } from "../../../src/cluster/providers/choose.js";
+import { chooseCluster, NoLocalClusterError } from "../../../src/cluster/providers/choose.js";
 import type { EngineContainer } from "../../../src/engine/container-engine.js";
 import type { ClusterSpec } from "../../../src/engine/model.js";
 import { failure, fakeEngine, k3dNode, kindNode } from "../load/fake-nodes.js";
@@ -82,8 +82,14 @@ describe("auto", () => {
     });
   });
 
-  it("says how to make one where there is none", async () => {
-    expect(await failure(() => choose({}, contexts({}), []))).toMatchObject({
+  it("says how to make one where there is none, and that the engine may do instead", async () => {
+    const found = await failure(() => choose({}, contexts({}), []));
+    expect(found).toBeInstanceOf(NoLocalClusterError);
+    // Whoever names one means it.
+    expect(await failure(() => choose({ name: "dev" }, contexts({}), []))).not.toBeInstanceOf(
+      NoLocalClusterError,
+    );
+    expect(found).toMatchObject({
       code: "CLUSTER_NOT_FOUND",
       message: expect.stringContaining("no kind or k3d cluster is on unix:///var/run/docker.sock"),
       hint: expect.stringContaining("kind create cluster --name devloop"),

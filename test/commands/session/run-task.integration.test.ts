@@ -8,7 +8,7 @@ import { taskRunner, type TaskAdapters } from "../../../src/commands/session/run
 import { openSyncTrees } from "../../../src/commands/session/sync-trees.js";
 import type { BuildOutput } from "../../../src/engine/model.js";
 import { compileSync } from "../../../src/engine/sync-rules.js";
-import { docker, engine, engineAnswers, outputOf, scratchBuild } from "../../build/scratch-build.js";
+import { api, docker, engine, engineAnswers, outputOf, scratchBuild } from "../../build/scratch-build.js";
 
 const rules = [{ src: "src", dest: "/src", ignore: [], then: { kind: "nothing" } as const }];
 
@@ -40,7 +40,7 @@ async function build(...edits: readonly string[]) {
   const remembered = rememberedBuilds(scratch.directory, env);
   const adapters: Omit<TaskAdapters, "target" | "syncer"> = {
     project: "scratch",
-    engine: { engine, docker, credentials: () => Promise.resolve(undefined) },
+    engine: { engine, docker, api, credentials: () => Promise.resolve(undefined) },
     manifests: createManifestStore(),
     remembered,
     trees: {

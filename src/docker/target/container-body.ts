@@ -1,0 +1,104 @@
+import type { PodFacts } from "./environment.js";
+import { environmentOf, expand } from "./environment.js";
+import { type ContainerSpec, type FindConfig, PodConfigError, type PodSpec } from "./objects.js";
+import { bytesOf, cpusOf } from "./quantities.js";
+
+/** What a container is joined to. */
+export interface ContainerPlace {
+  /** The id of the container that holds the pod's network. */
+  readonly hold: string;
+  /** The engine's name of each of the pod's volumes. */
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly find: FindConfig;
+}
+
+/**
+ * The engine's request for a container, as its API has it (docs.docker.com/reference/api/engine, ContainerCreate). Throws
+ * PodConfigError for what the manifest names and is not there.
+ */
+export function containerBody(
+  container: ContainerSpec,
+  spec: PodSpec,
+  pod: PodFacts,
+  { hold, volumes, labels, find }: ContainerPlace,
+): object {
+  const env = environmentOf(container, pod, find, [...(spec.initContainers ?? []), ...spec.containers]);
+  const words = (list: readonly string[] | undefined): string[] | undefined =>
+    list?.map((word) => expand(word, env));
+  const { securityContext: own = {}, resources = {}, command, args, workingDir } = container;
+  const of = { ...spec.securityContext, ...own };
+  const groups = [
+    ...(spec.securityContext?.supplementalGroups ?? []),
+    ...(spec.securityContext?.fsGroup === undefined ? [] : [spec.securityContext.fsGroup]),
+  ];
+  const memory = bytesOf(resources.limits?.["memory"]);
+  const cpus = cpusOf(resources.limits?.["cpu"]);
+  const isolated = `container:${hold}`;
+  return defined({
+    Image: container.image,
+    Entrypoint: command?.length ? words(command) : undefined,
+    Cmd: args?.length ? words(args) : undefined,
+    Env: [...env].map(([name, value]) => `${name}=${value}`),
+    WorkingDir: workingDir,
+    User: userOf(of),
+    OpenStdin: container.stdin === true,
+    Labels: labels,
+    // Its manifest says what is asked of it.
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: defined({
+      NetworkMode: isolated,
+      IpcMode: isolated,
+      PidMode: spec.shareProcessNamespace === true ? isolated : undefined,
+      ReadonlyRootfs: of.readOnlyRootFilesystem === true,
+      Privileged: of.privileged === true,
+      CapAdd: of.capabilities?.add,
+      CapDrop: of.capabilities?.drop,
+      SecurityOpt: of.allowPrivilegeEscalation === false ? ["no-new-privileges"] : undefined,
+      GroupAdd: groups.length > 0 ? groups.map(String) : undefined,
+      Memory: memory,
+      // Kubernetes' nodes have no swap: else the engine gives as much of it again.
+      MemorySwap: memory,
+      NanoCpus: cpus === undefined ? undefined : Math.max(1e7, Math.round(cpus * 1e9)),
+      Mounts: mountsOf(container, volumes, env),
+      RestartPolicy: { Name: "no" },
+    }),
+  });
+}
+
+function userOf({
+  runAsUser,
+  runAsGroup,
+}: {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+}): string | undefined {
+  if (runAsUser === undefined) return undefined;
+  return runAsGroup === undefined ? String(runAsUser) : `${runAsUser}:${runAsGroup}`;
+}
+
+function mountsOf(
+  { volumeMounts = [], name: container }: ContainerSpec,
+  volumes: ReadonlyMap<string, string>,
+  env: ReadonlyMap<string, string>,
+): object[] {
+  return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, ...more }) => {
+    const source = volumes.get(name);
+    if (source === undefined)
+      throw new PodConfigError(`container ${container} mounts volume ${name}, which the pod does not have`);
+    const expression = (more as { readonly subPathExpr?: string }).subPathExpr;
+    const below = expression === undefined ? subPath : expand(expression, env);
+    return {
+      Type: "volume",
+      Source: source,
+      Target: mountPath,
+      ReadOnly: readOnly,
+      // A volume hides what the image has there; the engine would copy it in.
+      VolumeOptions: { NoCopy: true, ...(below === undefined ? {} : { Subpath: below }) },
+    };
+  });
+}
+
+function defined(fields: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,33 @@
+// What a pod and a Service of the docker target need in a container of their own. README.md says what each word does.
+#include "relay.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void leave(int number) {
+  (void)number;
+  _exit(0);
+}
+
+/** Holds the pod's network: does nothing until it is told to stop. */
+static _Noreturn void hold(void) {
+  for (;;) pause();
+}
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN);
+  const char *word = argc > 1 ? argv[1] : "";
+  if (strcmp(word, "connect") == 0 && argc == 4) return relay_connect(argv[2], atoi(argv[3]));
+  // As the first process of a container it has no default ends.
+  signal(SIGTERM, leave);
+  signal(SIGINT, leave);
+  signal(SIGCHLD, SIG_IGN);
+  if (strcmp(word, "hold") == 0) hold();
+  if (strcmp(word, "forward") == 0 && argc == 3) return relay_forward(argv[2]);
+  fprintf(stderr, "usage: pod hold | forward FILE | connect ADDRESS PORT\n");
+  return 2;
+}

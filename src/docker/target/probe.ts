@@ -1,0 +1,88 @@
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Duplex } from "node:stream";
+import { startDeadline } from "../../lib/deadline.js";
+import { errorText } from "../../lib/errors.js";
+import type { HttpGet, Probe } from "./objects.js";
+
+/** What a probe needs of the container that it asks. */
+export interface ProbeTarget {
+  readonly address: string;
+  readonly namedPorts: Readonly<Record<string, number>>;
+  dial(port: number, options: { readonly signal: AbortSignal }): Promise<Duplex>;
+  exec(
+    argv: readonly string[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
+}
+
+/** Asks once. Undefined when the answer is good, else what it was, in the kubelet's words. */
+export async function askProbe(
+  probe: Probe,
+  target: ProbeTarget,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  using limit = startDeadline((probe.timeoutSeconds ?? 1) * 1000, signal);
+  try {
+    if (probe.httpGet) return await askHttp(probe.httpGet, target, limit.signal);
+    if (probe.tcpSocket) {
+      (await target.dial(portOf(probe.tcpSocket.port, target), limit)).destroy();
+      return undefined;
+    }
+    if (probe.exec) {
+      const { exitCode, output } = await target.exec(probe.exec.command ?? [], limit);
+      return exitCode === 0 ? undefined : output.trim() || `exited with code ${exitCode}`;
+    }
+    // Of a kind that is not asked here: it counts as answered.
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (limit.expired) return "context deadline exceeded";
+    const refused = (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+    return refused ? `dial tcp ${target.address}: connect: connection refused` : errorText(error);
+  }
+}
+
+async function askHttp(
+  { path = "/", port, host, scheme = "HTTP", httpHeaders = [] }: HttpGet,
+  target: ProbeTarget,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const number = portOf(port, target);
+  const socket = await target.dial(number, { signal });
+  try {
+    const status = await new Promise<number>((resolve, reject) => {
+      const send = scheme === "HTTPS" ? httpsRequest : httpRequest;
+      const asked = send({
+        createConnection: () => socket,
+        path: path.startsWith("/") ? path : `/${path}`,
+        headers: {
+          host: `${host ?? target.address}:${number}`,
+          "user-agent": "kube-probe/devloop",
+          accept: "*/*",
+          connection: "close",
+          ...Object.fromEntries(httpHeaders.map(({ name, value }) => [name.toLowerCase(), value])),
+        },
+        // Its certificate is nobody's concern, as for the kubelet.
+        rejectUnauthorized: false,
+        signal,
+      });
+      asked.once("response", (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      asked.once("error", reject);
+      asked.end();
+    });
+    return status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function portOf(port: number | string, { namedPorts }: ProbeTarget): number {
+  if (typeof port === "number") return port;
+  const number = namedPorts[port] ?? Number(port);
+  if (Number.isNaN(number)) throw new Error(`no port of the container is named ${port}`);
+  return number;
+}

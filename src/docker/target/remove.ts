@@ -1,0 +1,57 @@
+import type { RemoveRequest } from "../../engine/target.js";
+import type { EngineContainers, InspectedContainer } from "../engine-containers.js";
+import { label, labelled } from "./labels.js";
+import type { PodObject } from "./objects.js";
+
+/** Removes all that carries a project's label: containers, its network, the pods' volumes, and claims where it is asked for. */
+export async function removeFound(
+  engine: EngineContainers,
+  { project, dryRun, includeVolumes = false }: RemoveRequest,
+  options: { readonly signal: AbortSignal },
+): Promise<{ readonly removed: readonly string[]; readonly kept: readonly string[] }> {
+  const own = labelled(label.project, project);
+  const [found, volumes] = await Promise.all([engine.list([own], options), engine.volumes(own, options)]);
+  const removed = new Set(found.map(titleOf));
+  const kept: string[] = [];
+  if (!dryRun) {
+    const graces = new Map(found.flatMap(graceOf));
+    await Promise.all(
+      found
+        .filter(({ labels, state }) => labels[label.role] === "container" && state.running)
+        .map(({ id, labels }) => engine.stop(id, graces.get(labels[label.uid] ?? "") ?? 30, options)),
+    );
+    // What the engine was still making when it was first asked comes to light later.
+    for (let left = found; left.length > 0; left = await engine.list([own], options)) {
+      const holds = left.filter(({ labels }) => labels[label.role] === "hold");
+      const others = left.filter((container) => !holds.includes(container));
+      await Promise.all(others.map(({ id }) => engine.remove(id, options)));
+      await Promise.all(holds.map(({ id }) => engine.remove(id, options)));
+    }
+  }
+  for (const { name, labels } of volumes) {
+    const claim = labels[label.claim];
+    const title = `PersistentVolumeClaim/${claim ?? ""} in ${labels[label.namespace] ?? ""}`;
+    if (claim !== undefined && !includeVolumes) kept.push(title);
+    else {
+      if (claim !== undefined) removed.add(title);
+      if (!dryRun) await engine.removeVolume(name, options);
+    }
+  }
+  if (!dryRun)
+    for (const network of await engine.networks(own, options)) await engine.removeNetwork(network, options);
+  return { removed: [...removed].sort(), kept: kept.sort() };
+}
+
+function titleOf({ labels }: InspectedContainer): string {
+  const home = labels[label.namespace] ?? "";
+  if (labels[label.role] === "service") return `Service/${labels[label.service] ?? ""} in ${home}`;
+  const [kind = "", , name = ""] = (labels[label.owner] ?? "").split("/");
+  return `${kind}/${name} in ${home}`;
+}
+
+function graceOf({ labels }: InspectedContainer): readonly (readonly [string, number])[] {
+  const text = labels[label.pod];
+  if (text === undefined) return [];
+  const { metadata, spec } = JSON.parse(text) as PodObject;
+  return [[metadata.uid ?? "", spec.terminationGracePeriodSeconds ?? 30]];
+}
