@@ -128,17 +128,17 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
     [
       "invalid choice with a near one",
       yaml("cluster: { provider: knid }\n"),
-      'devloop.yaml:3:22 cluster.provider: "knid" is not one of auto, kind, k3d, context — did you mean "kind"?',
+      'devloop.yaml:3:22 cluster.provider: "knid" is not one of auto, kind, k3d, context, docker — did you mean "kind"?',
     ],
     [
       "invalid choice",
-      yaml("cluster: { provider: docker }\n"),
-      'devloop.yaml:3:22 cluster.provider: "docker" is not one of auto, kind, k3d, context',
+      yaml("cluster: { provider: podman }\n"),
+      'devloop.yaml:3:22 cluster.provider: "podman" is not one of auto, kind, k3d, context, docker',
     ],
     [
       "choice of another type",
       yaml("cluster: { provider: [kind] }\n"),
-      "devloop.yaml:3:22 cluster.provider: expected one of auto, kind, k3d, context; got a list",
+      "devloop.yaml:3:22 cluster.provider: expected one of auto, kind, k3d, context, docker; got a list",
     ],
     [
       "project name",
@@ -200,7 +200,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
     [
       "inside a profile that is not active",
       yaml("profiles:\n  ci:\n    cluster: { provider: k3 }\n"),
-      'devloop.yaml:5:26 profiles.ci.cluster.provider: "k3" is not one of auto, kind, k3d, context — did you mean "k3d"?',
+      'devloop.yaml:5:26 profiles.ci.cluster.provider: "k3" is not one of auto, kind, k3d, context, docker — did you mean "k3d"?',
     ],
     [
       "profile in a profile",
@@ -422,7 +422,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
         "  3 | imags: {}",
         "    | ^^^^^",
         "",
-        'devloop.yaml:6:13 cluster.provider: "knd" is not one of auto, kind, k3d, context — did you mean "kind"?',
+        'devloop.yaml:6:13 cluster.provider: "knd" is not one of auto, kind, k3d, context, docker — did you mean "kind"?',
         "  6 |   provider: knd",
         "    |             ^^^",
         "",
