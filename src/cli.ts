@@ -96,7 +96,7 @@ async function run({
         ]);
         return startDetached(await loadProject(project), { env, argv: process.argv.slice(1), signal });
       }
-      outlivesTerminal = detached || output === "ui";
+      outlivesTerminal = detached;
       return upCommand({
         ...project,
         output,
@@ -104,6 +104,10 @@ async function run({
         showLogs: !options.flag("no-logs"),
         detached,
         hungUp: hungUp.signal,
+        // One that shows another process's loop has nothing to go on with.
+        onOwnLoop: () => {
+          outlivesTerminal ||= output === "ui";
+        },
         notify: notifyMode(options.value("notify")),
         signal,
       });

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, rename, stat } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Writable } from "node:stream";
 
@@ -12,7 +12,9 @@ export async function openDaemonLog(path: string, { limit = defaultLimit } = {})
 
   async function append(chunk: Buffer): Promise<void> {
     if (size + chunk.length > limit && size > 0) {
-      await rename(path, `${path}.1`);
+      // Copied, not moved: the process's own output goes into this very file, too.
+      await copyFile(path, `${path}.1`).catch(() => undefined);
+      await truncate(path).catch(() => undefined);
       size = 0;
     }
     size += chunk.length;

@@ -23,7 +23,7 @@ export async function findTarget(
   },
 ): Promise<TargetAdapter | undefined> {
   try {
-    return await openTarget({ ...spec, create: false }, options);
+    return await openTarget(spec, { ...options, onlyExisting: true });
   } catch (error) {
     options.signal.throwIfAborted();
     if (!(error instanceof DevloopError) || error.code === "ENGINE_UNREACHABLE") throw error;

@@ -172,14 +172,19 @@ async function clusterCheck(
         : `, images go to ${registry}`;
     return { name: "cluster", status: "ok", message: `${context} at ${kube.server} (${platform})${images}` };
   } catch (error) {
-    if (spec.provider === "auto" && engine && error instanceof NoLocalClusterError)
+    if (spec.provider === "auto" && !spec.create && engine && error instanceof NoLocalClusterError)
       return {
         name: "cluster",
         status: "ok",
         message: `none: the containers run on the engine itself (docs/targets.md); for a cluster: ${error.hint ?? ""}`,
       };
-    if (engine) return failed("cluster", error);
-    // Which of them are local, the engine tells: a fix without it would be a guess.
+    // Which contexts are local, the engine tells: a fix without it would be a guess.
+    const isGuess =
+      error instanceof DevloopError &&
+      ["CLUSTER_NOT_ALLOWED", "ENGINE_UNREACHABLE"].includes(error.code) &&
+      spec.provider !== "context" &&
+      spec.context === undefined;
+    if (engine || !isGuess) return failed("cluster", error);
     const message =
       "not looked for: local clusters are known by their nodes, and no container engine answers";
     return { name: "cluster", status: "fail", message };

@@ -26,10 +26,9 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
   const onNote = (message: string): void => {
     process.stderr.write(`${message}\n`);
   };
-  // A cluster that is not there is not made for this.
-  const spec = { ...project.cluster, create: false };
-  const { target } = await openTarget(spec, {
+  const { target } = await openTarget(project.cluster, {
     project: project.name,
+    onlyExisting: true,
     engine: openEngine(env),
     env,
     onNote,

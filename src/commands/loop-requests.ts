@@ -90,8 +90,8 @@ async function stopCommand(options: RequestOptions): Promise<number> {
   return 0;
 }
 
-/** How long a loop may take to end, in ms: an apply under way gets five seconds. */
-const longestEndMs = 20_000;
+/** How long a loop may take to end, in ms: an apply under way gets five seconds, and one with --cleanup waits for its pods' end. */
+const longestEndMs = 120_000;
 /** How long its process may outlive its socket, in ms. */
 const longestExitMs = 500;
 

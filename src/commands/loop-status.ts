@@ -1,5 +1,6 @@
 import type { RunningLoop } from "../control/find-loop.js";
 import type { PublicState } from "../control/protocol.js";
+import { DevloopError } from "../lib/errors.js";
 import { age } from "../lib/format.js";
 import { pause } from "../lib/pause.js";
 import { tableLines } from "../lib/table.js";
@@ -46,14 +47,28 @@ export async function watchStatus(
   const { stdout } = process;
   let before = "";
   for await (const _ of loop.client.lines("/v1/events", {}, { signal })) {
-    const state = (await loop.client.get("/v1/state", {}, { signal })) as PublicState;
+    const state = await stateOf(loop, signal);
+    if (!state) return 0;
     const { time: _time, seq: _seq, ...rest } = state;
     const text = JSON.stringify(rest);
-    if (text === before) continue;
+    if (text === before) {
+      await pause(watchMs, { signal });
+      continue;
+    }
     before = text;
     if (json) stdout.write(`${JSON.stringify(state)}\n`);
     else stdout.write(`${stdout.isTTY ? "\u001b[H\u001b[J" : ""}${loopLines(loop, state).join("\n")}\n`);
     await pause(watchMs, { signal });
   }
   return 0;
+}
+
+/** Undefined when the loop has ended. */
+async function stateOf(loop: RunningLoop, signal: AbortSignal): Promise<PublicState | undefined> {
+  try {
+    return (await loop.client.get("/v1/state", {}, { signal })) as PublicState;
+  } catch (error) {
+    if (error instanceof DevloopError && error.code === "LOOP_NOT_RUNNING") return undefined;
+    throw error;
+  }
 }

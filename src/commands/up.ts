@@ -39,6 +39,8 @@ export interface UpOptions extends ProjectOptions {
   readonly detached: boolean;
   /** Aborts when the terminal hangs up: a loop with a screen goes on without. */
   readonly hungUp: AbortSignal;
+  /** Called when the loop is this process's own. */
+  readonly onOwnLoop: () => void;
   /** How a failure makes itself heard. */
   readonly notify: "none" | "bell" | "desktop";
   /** Aborts on ctrl-c and SIGTERM. */
@@ -60,13 +62,16 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const served = await serveLoop(
     { store, logs: kept, control, details, redact: redactor.redact },
     { file: await realpath(loaded.loaded.file), env: options.env, signal },
-  );
-  if (served.kind === "running") {
-    if (options.output !== "ui") throw alreadyRuns(served.loop);
+  ).catch((error: unknown) => withoutSocket(error, options));
+  if (served?.kind === "running") {
+    // What was asked for besides would silently not be so.
+    if (options.output !== "ui" || options.cleanup || options.profiles.length > 0)
+      throw alreadyRuns(served.loop);
     process.stdout.write(`${whoRuns(served.loop)}: attached to it\n`);
     return await attachTo(served.loop, options);
   }
-  await using _socket = served.socket;
+  options.onOwnLoop();
+  await using _socket = served?.socket;
   const screen = await openOutput(session, options, {
     control,
     logs: kept,
@@ -89,6 +94,13 @@ export async function upCommand(options: UpOptions): Promise<number> {
   if (!options.cleanup && options.output !== "json") screen.say(stillRunning(session.store.getSnapshot()));
   if (options.signal.aborted) return 130;
   return cleaned ? 0 : 1;
+}
+
+/** A socket that cannot be opened is no reason not to run, but for a loop that nothing else leads to. */
+function withoutSocket(error: unknown, { detached, signal }: UpOptions): undefined {
+  const { code, message } = toFailure(error);
+  if (detached || signal.aborted || code === "LOOP_SILENT") throw error;
+  process.stderr.write(`${message}; attach, logs and stop will not find this loop\n`);
 }
 
 /** The project; in a terminal, where there is a compose file alone, one that migrate makes if the user wants it. */
@@ -183,16 +195,18 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
   };
   const { lost, release } = watchTerminal(process, options.hungUp);
   let file: Promise<Screen> | undefined;
-  lost.addEventListener("abort", () => {
+  const onLost = (): void => {
     // What the screen says while it goes is for nobody.
     void close()
       .catch(() => undefined)
       .then(release);
-    file = openLogFile(session, options, screen);
+    file = openLogFile(session, options, screen).catch(() => silentScreen);
     void file.then(({ note }) => {
       note("the terminal is gone: the loop goes on without a screen; devloop attach shows it");
     });
-  });
+  };
+  if (lost.aborted) onLost();
+  else lost.addEventListener("abort", onLost, { once: true });
   // A screen that breaks ends the session; closing it tells why.
   ui.waitUntilExit().catch(() => {
     if (!lost.aborted) control.stop();
@@ -212,6 +226,13 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     close: async () => (file ? (await file).close() : close()),
   };
 }
+
+/** Where there is neither a terminal nor a file. */
+const silentScreen: Screen = {
+  note: () => undefined,
+  say: () => undefined,
+  close: () => Promise.resolve(),
+};
 
 /** What a loop without a terminal does stands in a file; what containers print is kept elsewhere, for `devloop logs`. */
 async function openLogFile(

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFile, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
@@ -99,7 +100,7 @@ async function holderOf(path: string): Promise<number | undefined> {
 
 /** Two may find it abandoned: each moves it to a name of its own and looks at what it got, so that no living lock goes. */
 async function takeAway(path: string): Promise<void> {
-  const mine = `${path}.${process.pid}`;
+  const mine = `${path}.${process.pid}.${randomUUID()}`;
   try {
     await rename(path, mine);
   } catch {

@@ -65,11 +65,12 @@ export async function serveLoop(
 
   async function mend(): Promise<void> {
     if ((await socketIdentity(path)) === place) return;
+    // Whoever has the place now keeps it: the loop goes on without a socket.
+    if ((await askWho(path)).kind === "answers") return;
     // Those who are connected stay; closing also removes whatever stands at the path, so it comes first.
     for (const { server } of servers) if (server.listening) server.close();
     const next = controlServer(loop, { identity, streams, signal });
     await makeSocketDirectory(env);
-    // Whoever has the place now keeps it: the loop goes on without a socket.
     if (await claimSocket(next.server, path, askWho)) return;
     servers.push(next);
     place = await socketIdentity(path);

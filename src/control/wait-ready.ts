@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { transientCodes } from "../engine/tasks.js";
 import type { ControlClient } from "./client.js";
 import type { PublicState } from "./protocol.js";
 
@@ -15,7 +16,7 @@ export interface Rest {
 }
 
 /** How long a loop must be at rest, in ms: a save from this moment may not have been noticed yet. */
-const restMs = 300;
+const restMs = 1_000;
 /** How often a loop is asked at most, in ms. */
 const askMs = 100;
 
@@ -40,7 +41,7 @@ export async function waitReady(client: ControlClient, { healMs, signal }: WaitO
       const rested = now - rest.at >= restMs;
       if (phase === "ready" && rested) return { outcome: "ready", state };
       // A task that failed waits for an edit; a workload may still heal.
-      const forGood = state.problems.some(({ code }) => code !== undefined);
+      const forGood = state.problems.some(({ code }) => code !== undefined && !transientCodes.has(code));
       if (badSince !== undefined && (forGood ? rested : now - badSince >= healMs))
         return { outcome: "failed", state };
     }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { toFailure, type ErrorCode } from "../lib/errors.js";
+import { toFailure } from "../lib/errors.js";
 import type { Store } from "./store.js";
 import type { Task, TaskId, TaskOutput, TaskProgress } from "./model.js";
 import { plan } from "./plan.js";
-import { isInterruptible, parseTaskId, taskState } from "./tasks.js";
+import { isInterruptible, parseTaskId, taskState, transientCodes } from "./tasks.js";
 
 /** Does one task's work. Rejects with the signal's reason when aborted; anything else it throws is the task's failure. */
 export type RunTask = (task: Task, context: TaskContext) => Promise<TaskOutput>;
@@ -36,8 +36,7 @@ export interface Engine {
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-/** Failures of the outside that pass by themselves: tried again after a while, longer each time, ms. */
-const transient: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NODE_UNREACHABLE", "SYNC_INTERRUPTED"]);
+/** When what failed for such a reason is tried again, longer each time, in ms. */
 const retryDelaysMs = [1_000, 2_000, 5_000, 10_000, 15_000];
 
 /**
@@ -117,7 +116,7 @@ export function startEngine(store: Store, runTask: RunTask): Engine {
       }
       const failure = toFailure(error);
       store.dispatch({ type: "task.failed", id, attempt, failure });
-      if (transient.has(failure.code)) void retryLater(id, attempt);
+      if (transientCodes.has(failure.code)) void retryLater(id, attempt);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../lib/errors.js";
 import type {
   BuildOutput,
   LoadOutput,
@@ -29,6 +30,12 @@ export function taskIds(state: State): readonly TaskId[] {
 export function taskId(kind: TaskKind, subject: string): TaskId {
   return `${kind}:${subject}`;
 }
+
+/** Failures of the outside that pass by themselves: their task is tried again after a while. */
+export const transientCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  "NODE_UNREACHABLE",
+  "SYNC_INTERRUPTED",
+]);
 
 /** Splits a task's id: `build:monitor-agent` is a build of monitor-agent. */
 export function parseTaskId(id: TaskId): { readonly kind: TaskKind; readonly subject: string } {

@@ -61,6 +61,12 @@ export function api(cluster: TestCluster) {
   };
 }
 
+/** Puts an image of the engine's into the cluster's node under its own name, where a node could pull it from a registry. */
+export async function bringImage({ node }: TestCluster, ref: string): Promise<void> {
+  const into = 'docker save "$1" | docker exec -i "$0" ctr --namespace k8s.io images import -';
+  await shell("sh", "-c", into, node, ref);
+}
+
 /** Runs a command on this machine and returns what it prints. */
 export async function shell(file: string, ...args: string[]): Promise<string> {
   return (await run(file, args, { maxBuffer: 64 << 20 })).stdout;

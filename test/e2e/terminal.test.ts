@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, type TestCluster } from "./clusters.js";
-import { page, until } from "./devloop.js";
+import { page, runToEnd, until } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 import { openTerminal, type Terminal } from "./tmux.js";
 
@@ -16,6 +16,8 @@ describe("the screen in a terminal", () => {
     terminal = await openTerminal(project.root, { KUBECONFIG: cluster.kubeconfig });
   });
   afterAll(async () => {
+    // A loop outlives its terminal: one that a failed test left would go on.
+    await runToEnd({ cluster, cwd: project.root, args: ["stop"] });
     await terminal[Symbol.asyncDispose]();
     await project[Symbol.asyncDispose]();
   });

@@ -149,11 +149,20 @@ async function chooseAny(scene: Scene): Promise<ChosenCluster> {
   }
   const wanted =
     spec.name === undefined ? "no kind or k3d cluster" : `no kind or k3d cluster named ${spec.name}`;
-  const NotFound = spec.name === undefined ? NoLocalClusterError : DevloopError;
+  // Whoever names a cluster, a context or a kubeconfig means a cluster: the engine is no stand-in for it.
+  const meant =
+    spec.name !== undefined ||
+    spec.create ||
+    spec.allow.length > 0 ||
+    Boolean(config.currentContext) ||
+    Boolean(options.env["KUBECONFIG"]);
+  const NotFound = meant ? DevloopError : NoLocalClusterError;
   throw new NotFound(
     "CLUSTER_NOT_FOUND",
     `no local cluster is to be found: ${wanted} is on ${options.engine.address}, and ${current}`,
-    { hint: `${createCommand("kind", spec.name ?? "devloop")}   (or set cluster: {create: true})` },
+    {
+      hint: `${createCommand("kind", spec.name ?? "devloop")}   (or set cluster: {create: true}, or {provider: docker} to do without)`,
+    },
   );
 }
 

@@ -53,17 +53,19 @@ export async function openTarget(
     readonly onNote: (message: string) => void;
     /** What earlier sessions learned of the images' layers. */
     readonly layers?: LayerMemory;
+    /** A cluster that is not there is not made, whatever the spec says. */
+    readonly onlyExisting?: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<TargetAdapter> {
-  const { engine, onNote } = options;
+  const { engine, onNote, onlyExisting = false } = options;
   if (spec.provider === "docker") return await openDocker(spec, options);
   try {
-    return await openKubernetes(spec, options);
+    return await openKubernetes({ ...spec, create: spec.create && !onlyExisting }, options);
   } catch (error) {
-    if (spec.provider !== "auto" || !(error instanceof NoLocalClusterError)) throw error;
+    if (spec.provider !== "auto" || spec.create || !(error instanceof NoLocalClusterError)) throw error;
     onNote(
-      `no local cluster is there: the containers run on ${engine.engine.address} itself; for a cluster: kind create cluster, then start devloop again (docs/targets.md)`,
+      `no local cluster is there: the containers run on ${engine.engine.address} itself; for a cluster: devloop down, kind create cluster, then start devloop again (docs/targets.md)`,
     );
     return await openDocker(spec, options);
   }

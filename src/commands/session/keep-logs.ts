@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { newLogDirectory, removeEndedLogs } from "../../output/logs/log-directory.js";
 import { createLogStore, type LogStore } from "../../output/logs/log-store.js";
 import { recordTaskOutput } from "../../output/record-task-output.js";
@@ -17,6 +18,11 @@ export function keepLogs(
   const directory = newLogDirectory(parent);
   void removeEndedLogs(parent, directory);
   const kept = createLogStore(directory);
+  // A process that ends at once, as at a second ctrl-c, disposes of nothing.
+  const removeNow = (): void => {
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once("exit", removeNow);
   const endings = [
     logs.subscribeLines((lines) => {
       kept.append(lines);
@@ -29,6 +35,7 @@ export function keepLogs(
     async [Symbol.asyncDispose]() {
       for (const end of endings) end();
       await kept[Symbol.asyncDispose]();
+      process.off("exit", removeNow);
     },
   };
 }

@@ -82,8 +82,7 @@ export async function runSlot(
       work.change({ id: undefined, restarts: attempt, lastState: { terminated: ended }, started: false });
     } catch (error) {
       signal.throwIfAborted();
-      await unableToStart(error, failures);
-      failures += 1;
+      if (await unableToStart(error, failures)) failures += 1;
     }
   }
 
@@ -101,8 +100,8 @@ export async function runSlot(
       work.change({
         id,
         state: { running: { startedAt } },
-        started: adopted || !slot().spec.startupProbe,
-        ready: adopted || (!slot().spec.readinessProbe && !slot().spec.startupProbe),
+        started: adopted ? slot().started : !slot().spec.startupProbe,
+        ready: adopted ? slot().ready : !slot().spec.readinessProbe && !slot().spec.startupProbe,
       });
       const over = new AbortController();
       const either = AbortSignal.any([signal, over.signal]);
@@ -201,11 +200,12 @@ export async function runSlot(
   }
 
   /** It could not be made: told, and tried again. The engine's own trouble is passed over. */
-  async function unableToStart(error: unknown, count: number): Promise<void> {
+  /** Waits before the next try. False when it was the engine that failed: that is no failure of the container's. */
+  async function unableToStart(error: unknown, count: number): Promise<boolean> {
     const lost = (error as { readonly code?: unknown }).code === "ENGINE_UNREACHABLE";
     if (lost) {
       await sleep(retryMs, undefined, { signal });
-      return;
+      return false;
     }
     const message = errorText(error);
     const reason =
@@ -220,6 +220,7 @@ export async function runSlot(
     const seconds =
       reason === "CreateContainerConfigError" ? 1 : (backOffSeconds[Math.min(count + 1, 6)] ?? 10);
     await sleep(seconds * 1000, undefined, { signal });
+    return true;
   }
 }
 

@@ -18,6 +18,7 @@ import type { ServiceObject } from "./objects.js";
 import { createObjectStore } from "./object-store.js";
 import { ensurePodImage } from "./pod-image.js";
 import type { RunningPod } from "./pod.js";
+import { orRefused } from "./refused.js";
 import { removeFound } from "./remove.js";
 import { openServices, type Services } from "./services.js";
 import { tcpPorts } from "./service-rules.js";
@@ -261,6 +262,12 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
   }
   const leaving = new Set<Promise<void>>();
 
+  const prune: Target["prune"] = async ({ keep }, { signal }) => {
+    const existing = byOwner(await containers.list([own], { signal }));
+    await open();
+    return await pruneOthers((deploy) => !keep.includes(deploy), existing, signal);
+  };
+
   return {
     cluster: {
       provider: "docker",
@@ -273,12 +280,8 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
     },
     address: engine.address,
     load: (image) => Promise.resolve({ kind: "load", ref: image.ref, nodes: [], present: [], bytes: 0 }),
-    apply,
-    async prune({ keep }, { signal }) {
-      const existing = byOwner(await containers.list([own], { signal }));
-      await open();
-      return await pruneOthers((deploy) => !keep.includes(deploy), existing, signal);
-    },
+    apply: (request, work) => orRefused(apply(request, work)),
+    prune: (request, work) => orRefused(prune(request, work)),
     restart({ kind, namespace: home, name }) {
       const running = workloads.get(`${kind}/${home}/${name}`)?.running;
       if (!running || kind === "Job" || kind === "PersistentVolumeClaim")
@@ -295,7 +298,7 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
       const events = store.all("Event").filter(({ metadata }) => metadata.namespace === home);
       return Promise.resolve(options.describe(workload, object, events));
     },
-    remove: (request, { signal }) => removeFound(containers, request, { signal }),
+    remove: (request, { signal }) => orRefused(removeFound(containers, request, { signal })),
     async deployed(name, { signal }) {
       const found = await containers.list([labelled(label.project, name)], { signal });
       const shown = [...showFound(store, found)].sort((a, b) => a.id.localeCompare(b.id));

@@ -1,6 +1,6 @@
 import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
+import { connect as tlsConnect } from "node:tls";
 import { startDeadline } from "../../lib/deadline.js";
 import { errorText } from "../../lib/errors.js";
 import type { HttpGet, Probe } from "./objects.js";
@@ -52,9 +52,10 @@ async function askHttp(
   const socket = await target.dial(number, { signal });
   try {
     const status = await new Promise<number>((resolve, reject) => {
-      const send = scheme === "HTTPS" ? httpsRequest : httpRequest;
-      const asked = send({
-        createConnection: () => socket,
+      const asked = httpRequest({
+        // Its certificate is nobody's concern, as for the kubelet.
+        createConnection: () =>
+          scheme === "HTTPS" ? tlsConnect({ socket, rejectUnauthorized: false }) : socket,
         path: path.startsWith("/") ? path : `/${path}`,
         headers: {
           host: `${host ?? target.address}:${number}`,
@@ -63,8 +64,6 @@ async function askHttp(
           connection: "close",
           ...Object.fromEntries(httpHeaders.map(({ name, value }) => [name.toLowerCase(), value])),
         },
-        // Its certificate is nobody's concern, as for the kubelet.
-        rejectUnauthorized: false,
         signal,
       });
       asked.once("response", (answer) => {

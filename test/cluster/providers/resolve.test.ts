@@ -85,10 +85,17 @@ describe("auto", () => {
   it("says how to make one where there is none, and that the engine may do instead", async () => {
     const found = await failure(() => choose({}, contexts({}), []));
     expect(found).toBeInstanceOf(NoLocalClusterError);
-    // Whoever names one means it.
-    expect(await failure(() => choose({ name: "dev" }, contexts({}), []))).not.toBeInstanceOf(
-      NoLocalClusterError,
-    );
+    // Whoever names one means it, be it by a context that is not there any more.
+    const meant: readonly [Partial<ClusterSpec>, KubeConfig][] = [
+      [{ name: "dev" }, contexts({})],
+      [{ allow: ["staging"] }, contexts({})],
+      [{}, contexts({}, "staging")],
+    ];
+    for (const [spec, config] of meant) {
+      const error = await failure(() => choose(spec, config, []));
+      expect(error).toMatchObject({ code: "CLUSTER_NOT_FOUND" });
+      expect(error).not.toBeInstanceOf(NoLocalClusterError);
+    }
     expect(found).toMatchObject({
       code: "CLUSTER_NOT_FOUND",
       message: expect.stringContaining("no kind or k3d cluster is on unix:///var/run/docker.sock"),
