@@ -62,7 +62,10 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const served = await serveLoop(
     { store, logs: kept, control, details, redact: redactor.redact },
     { file: await realpath(loaded.loaded.file), env: options.env, signal },
-  ).catch((error: unknown) => withoutSocket(error, options));
+  ).catch((error: unknown) => {
+    goOnWithoutSocket(error, options);
+    return undefined;
+  });
   if (served?.kind === "running") {
     // What was asked for besides would silently not be so.
     if (options.output !== "ui" || options.cleanup || options.profiles.length > 0)
@@ -97,7 +100,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
 }
 
 /** A socket that cannot be opened is no reason not to run, but for a loop that nothing else leads to. */
-function withoutSocket(error: unknown, { detached, signal }: UpOptions): undefined {
+function goOnWithoutSocket(error: unknown, { detached, signal }: UpOptions): void {
   const { code, message } = toFailure(error);
   if (detached || signal.aborted || code === "LOOP_SILENT") throw error;
   process.stderr.write(`${message}; attach, logs and stop will not find this loop\n`);
