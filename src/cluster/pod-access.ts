@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import type { PodAccess } from "../engine/target.js";
+import { serverClock } from "../lib/server-clock.js";
 import { openTunnel } from "./forward/tunnel.js";
 import { type Kube, KubeStatusError } from "./kube.js";
 import { openCollections } from "./observe/collections.js";
@@ -34,27 +34,11 @@ export function kubePods(kube: Kube): PodAccess & Disposable {
         throw error;
       }
     },
-    clock: ({ signal }) => serverTime(kube, signal),
+    clock: ({ signal }) => serverClock(kube.stream("/version", { signal }), { signal }),
     openTunnel: (pod, port, options) => openTunnel(kube, pod, port, { ...options, tls }),
     openExec: (container, argv, options) => openExec(kube, container, argv, { ...options, tls }),
     [Symbol.dispose]() {
       tls[Symbol.dispose]();
     },
   };
-}
-
-/**
- * What the API server's clock says now, ms since the epoch, in whole seconds: this machine's clock may be another.
- * Without an answer, 0: then every run counts as new.
- */
-async function serverTime(kube: Kube, signal: AbortSignal): Promise<number> {
-  try {
-    const response = await kube.stream("/version", { signal });
-    const date = Date.parse(response.headers.date ?? "");
-    response.resume();
-    if (!response.complete) await once(response, "end", { signal });
-    return Number.isNaN(date) ? 0 : date;
-  } catch {
-    return 0;
-  }
 }

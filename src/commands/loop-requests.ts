@@ -1,7 +1,7 @@
 import type { ControlClient } from "../control/client.js";
 import type { LoopIdentity } from "../control/protocol.js";
 import { askWho } from "../control/find-loop.js";
-import { isAlive } from "../control/claim-socket.js";
+import { isAlive } from "../lib/is-alive.js";
 import { pause } from "../lib/pause.js";
 import { DevloopError } from "../lib/errors.js";
 import { findRunning } from "./find-running.js";

@@ -4,6 +4,7 @@ import { readFile, rename, rm, stat, unlink, writeFile } from "node:fs/promises"
 import type { Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DevloopError } from "../lib/errors.js";
+import { isAlive } from "../lib/is-alive.js";
 import { closeToOthers } from "./socket-directory.js";
 
 /** What a look at a socket's path finds. */
@@ -110,14 +111,4 @@ async function takeAway(path: string): Promise<void> {
   if (holder !== undefined && holder !== 0 && isAlive(holder))
     await rename(mine, path).catch(() => undefined);
   else await rm(mine, { force: true });
-}
-
-/** Whether a process is there; one of another user is. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

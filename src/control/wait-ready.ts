@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { transientCodes } from "../engine/tasks.js";
+import { pause } from "../lib/pause.js";
 import type { ControlClient } from "./client.js";
 import type { PublicState } from "./protocol.js";
 
@@ -45,7 +45,6 @@ export async function waitReady(client: ControlClient, { healMs, signal }: WaitO
       if (badSince !== undefined && (forGood ? rested : now - badSince >= healMs))
         return { outcome: "failed", state };
     }
-    await sleep(askMs, undefined, { signal }).catch(() => undefined);
-    signal.throwIfAborted();
+    await pause(askMs, { signal });
   }
 }

@@ -2,6 +2,7 @@ import { addAbortListener } from "node:events";
 import { PassThrough, Writable } from "node:stream";
 import { z } from "zod";
 import type { ExecStream } from "../engine/target.js";
+import { writeChunk } from "../lib/write-chunk.js";
 import { demux } from "./demux.js";
 import type { EngineApi } from "./dial.js";
 
@@ -31,7 +32,7 @@ export async function openExec(
     try {
       for await (const { from, data } of demux(socket)) {
         if (from === "stderr") told = (told + data.toString("utf8")).slice(0, 10_000);
-        else if (!output.write(data)) await drained(output);
+        else await writeChunk(output, data);
       }
       // What could not be started is told on standard output, and by its exit code alone.
       const code = await exitCode();
@@ -55,17 +56,9 @@ export async function openExec(
   const input = new Writable({
     highWaterMark: 1024 * 1024,
     write(chunk: Buffer, _encoding, done) {
-      if (socket.destroyed) done();
-      else if (socket.write(chunk)) done();
-      else {
-        const go = (): void => {
-          socket.off("drain", go);
-          socket.off("close", go);
-          done();
-        };
-        socket.once("drain", go);
-        socket.once("close", go);
-      }
+      void writeChunk(socket, chunk).then(() => {
+        done();
+      });
     },
     final(done) {
       socket.end();
@@ -88,15 +81,3 @@ export async function openExec(
 
 const createAnswer = z.object({ Id: z.string() });
 const inspectAnswer = z.object({ ExitCode: z.number().nullish() });
-
-function drained(output: PassThrough): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      output.off("drain", go);
-      output.off("close", go);
-      resolve();
-    };
-    output.once("drain", go);
-    output.once("close", go);
-  });
-}

@@ -1,9 +1,9 @@
-import { once } from "node:events";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { AppliedWorkload, ClusterSpec, WorkloadState } from "../../engine/model.js";
 import type { ApplyRequest, HealthOptions, HealthWatch, Target } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
+import { serverClock } from "../../lib/server-clock.js";
 import type { EngineApi } from "../dial.js";
 import { engineContainers, type InspectedContainer } from "../engine-containers.js";
 import { openExec } from "../exec-stream.js";
@@ -307,17 +307,7 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
     watchHealth: options.watchHealth,
     watch: (by) => store.watch(by),
     openLog: ({ run }, query) => openRunLog(containers, run, query),
-    async clock({ signal }) {
-      try {
-        const answer = await api.stream("GET", "/_ping", { signal });
-        const date = Date.parse(answer.headers.date ?? "");
-        answer.resume();
-        if (!answer.complete) await once(answer, "end", { signal });
-        return Number.isNaN(date) ? 0 : date;
-      } catch {
-        return 0;
-      }
-    },
+    clock: ({ signal }) => serverClock(api.stream("GET", "/_ping", { signal }), { signal }),
     async openTunnel({ namespace: home, name }, port, by) {
       const pod = findPod(home, name);
       const to = { hold: pod.hold() ?? "", address: pod.address() ?? "", port };

@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from "node:stream";
 import type { LogQuery } from "../../engine/target.js";
+import { writeChunk } from "../../lib/write-chunk.js";
 import { demux } from "../demux.js";
 import type { EngineContainers } from "../engine-containers.js";
 
@@ -32,13 +33,7 @@ export async function openRunLog(
 
   async function copy(): Promise<void> {
     try {
-      for await (const { data } of demux(answer as AsyncIterable<Buffer>)) {
-        if (lines.write(data)) continue;
-        await new Promise<void>((resolve) => {
-          lines.once("drain", resolve);
-          lines.once("close", resolve);
-        });
-      }
+      for await (const { data } of demux(answer as AsyncIterable<Buffer>)) await writeChunk(lines, data);
       lines.end();
     } catch (error) {
       lines.destroy(error as Error);

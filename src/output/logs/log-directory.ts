@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "../../lib/is-alive.js";
 
 /** Files of a session on another machine that shares the directory, or in another container, are kept so long after its last line, in ms. */
 const othersMs = 2 * 24 * 60 * 60 * 1000;
@@ -27,16 +28,6 @@ async function hasEnded(path: string, name: string): Promise<boolean> {
   if (host === hostPart()) return !isAlive(Number(pid));
   const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
   return age > othersMs;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It is there, and another user's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 function hostPart(): string {

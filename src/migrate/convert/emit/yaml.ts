@@ -10,11 +10,6 @@ export function yamlFile(tree: Tree, head?: string): string {
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
-/** Several documents in one file. */
-export function yamlFiles(trees: readonly Tree[], head?: string): string {
-  return trees.map((tree, index) => yamlFile(tree, index === 0 ? head : undefined)).join("---\n");
-}
-
 function nodeOf(tree: Tree): Node {
   if (tree instanceof Noted) return commented(nodeOf(tree.value), tree.note);
   if (isList(tree)) {
