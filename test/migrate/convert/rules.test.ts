@@ -362,6 +362,27 @@ configs: {prom: {content: "targets: [web:9464]"}}
     ).toEqual([4000, 5000, 5001, 80, 3000, 5432, 5672, 9464]);
   });
 
+  it("knows ports from the sources of peers, and tells where they stand", async () => {
+    const migration = await convertText(
+      service("build: ./web\nports: ['80:80']", "  app: {build: ./app}\n"),
+      {
+        files: {
+          "web/Dockerfile": "FROM x\n",
+          "app/Dockerfile": "FROM web:5000\n",
+          "app/main.py": "import requests\n\nrequests.get(f'http://web:5001/{name}')\n",
+        },
+      },
+    );
+    const { spec } = parse(migration.file("k8s/base/web/service.yaml")) as {
+      readonly spec: { readonly ports: readonly { readonly port: number }[] };
+    };
+    expect(spec.ports.map(({ port }) => port)).toEqual([80, 5001]);
+    expect(migration.told("services.web.build")).toContain(
+      "peers reach port 80, 5001 (as app/main.py:3 dials it) of Service web alone: name any other under expose",
+    );
+    expect(migration.told("services.app.build")).toContain("no port of it is known, so Service app gives");
+  });
+
   it("finds itself by name before it is ready, where its health check asks so", async () => {
     const lines = "build: .\nports: ['80:80']\nhealthcheck: {test: 'curl -f http://web/'}";
     expect(await serviceOf(service(lines))).toMatchObject({ publishNotReadyAddresses: true });
