@@ -83,10 +83,11 @@ function serviceSpec(
   ports: readonly NamedPort[],
 ): Exclude<Tree, string | number | boolean | null> {
   const selector = { "app.kubernetes.io/name": view.name };
-  const listed = ports.map(({ name, port, protocol, appProtocol }) => ({
+  const listed = ports.map(({ name, port, protocol, appProtocol, nodePort }) => ({
     name,
     port,
     targetPort: port,
+    nodePort,
     protocol,
     appProtocol,
   }));
