@@ -642,6 +642,8 @@ export type Event = { readonly at: number } & (
   /** A process that devloop started anew has ended by itself, or runs again. */
   | { readonly type: "process.crashed"; readonly container: string; readonly process: CrashedProcess }
   | { readonly type: "process.running"; readonly container: string }
+  /** A container's process has ended, and a new one has begun in its place. */
+  | { readonly type: "process.restarted"; readonly container: string }
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }
