@@ -242,10 +242,11 @@ const activationSchema = z
       .optional()
       .describe("NAME: the variable is set and not empty. NAME=value: it has this value."),
     context: text.optional().describe("The kubeconfig context's name; * stands for any text: kind-*."),
+    profiles: z.array(text).min(1).optional().describe("All of these profiles are active."),
   })
   .superRefine((entry, context) => {
-    if (entry.env === undefined && entry.context === undefined) {
-      context.addIssue({ code: "custom", message: "needs env or context" });
+    if (entry.env === undefined && entry.context === undefined && entry.profiles === undefined) {
+      context.addIssue({ code: "custom", message: "needs env, context or profiles" });
     }
   })
   .meta({ minProperties: 1 })
