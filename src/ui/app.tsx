@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import { useSelect } from "./context.js";
@@ -89,9 +89,13 @@ export function App(props: AppProps) {
   });
   const painted = frame.lines.map((each) => paint(each, columns, theme));
   const { stale } = window;
-  useEffect(() => {
+  // What a person asked for is not kept waiting: their own choices, and the window's size.
+  const answered = useRef<readonly unknown[]>([]);
+  useLayoutEffect(() => {
     if (!stale) {
-      writer.draw(painted);
+      const [shownScreen, shownSize] = answered.current;
+      answered.current = [screen, size];
+      writer.draw(painted, { urgent: shownScreen !== screen || shownSize !== size });
       return;
     }
     // An empty pane for the moment until its lines are read would flicker.
