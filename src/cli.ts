@@ -114,7 +114,12 @@ async function run({
     }
     case "attach": {
       const { attachCommand } = await import("./commands/attach.js");
-      return attachCommand({ ...project, terminal: outputMode(undefined) === "ui", signal });
+      return attachCommand({
+        ...project,
+        terminal: outputMode(undefined) === "ui",
+        notify: notifyMode(options.value("notify")),
+        signal,
+      });
     }
     case "logs": {
       const { logsCommand } = await import("./commands/logs.js");
@@ -266,8 +271,8 @@ function takeDetached(): boolean {
   return detached;
 }
 
-function notifyMode(given: string | undefined): "none" | "bell" | "desktop" {
-  return given === "bell" || given === "desktop" ? given : "none";
+function notifyMode(given: string | undefined): "none" | "bell" | "desktop" | undefined {
+  return given === "bell" || given === "desktop" || given === "none" ? given : undefined;
 }
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {

@@ -36,6 +36,13 @@ const profile: OptionSpec = {
 };
 const json: OptionSpec = { name: "json", about: "print JSON" };
 const project = [file, profile];
+const notify: OptionSpec = {
+  name: "notify",
+  value: "HOW",
+  choices: ["none", "bell", "desktop"],
+  about:
+    "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop (default: ui.notify)",
+};
 
 const attestations = ["sbom", "provenance", "provenance-max"] as const satisfies readonly Attestation[];
 
@@ -57,13 +64,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { name: "detach", short: "d", about: "run in the background; attach, logs, status and stop find it" },
       { name: "cleanup", about: "remove what was deployed when it ends" },
-      {
-        name: "notify",
-        value: "HOW",
-        choices: ["none", "bell", "desktop"],
-        about:
-          "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop",
-      },
+      notify,
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
     notes: [
@@ -74,7 +75,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "attach",
     about: "the screen of the project's running loop; q leaves it running",
-    options: project,
+    options: [...project, notify],
   },
   {
     name: "stop",
