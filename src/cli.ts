@@ -129,9 +129,10 @@ async function run({
         ...project,
         resources: operands,
         follow: flag("follow"),
+        previous: flag("previous"),
         json: flag("json"),
         level: value("level"),
-        tail: value("tail"),
+        tail: lineCount(value("tail")),
         search: value("search"),
         sinceMs: since === undefined ? undefined : duration(since, "--since"),
         signal,
@@ -281,6 +282,11 @@ function outputMode(given: string | undefined): "ui" | "plain" | "json" {
   // On a build server nobody looks at a screen, even where it gives its steps a terminal.
   const isServer = CI !== undefined && CI !== "0" && CI !== "false";
   return process.stdout.isTTY && process.stdin.isTTY && TERM !== "dumb" && !isServer ? "ui" : "plain";
+}
+
+function lineCount(given: string | undefined): number | undefined {
+  if (given === undefined || /^\d+$/.test(given)) return given === undefined ? undefined : Number(given);
+  throw new DevloopError("USAGE", `--tail takes a number of lines, not ${given}`);
 }
 
 /** `90s`, `10m`, `1h` as ms. */

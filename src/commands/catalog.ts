@@ -127,10 +127,11 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: "logs",
-    about: "lines of the project's containers and builds, as the running loop keeps them",
+    about: "lines of the project's containers and builds: of the running loop, else of the cluster",
     operands: "RESOURCE…",
     options: [
       { name: "follow", short: "f", about: "go on with the lines that come" },
+      { name: "previous", about: "what containers printed before their last restart, from the cluster" },
       { name: "since", value: "TIME", about: "lines of the last 90s, 5m, 1h" },
       {
         name: "level",
@@ -144,7 +145,9 @@ export const commands: readonly CommandSpec[] = [
       { name: "file", value: "FILE", about: "the config file (-f is --follow here)" },
       profile,
     ],
-    notes: ["RESOURCE is a workload, an image (what its build prints) or a deploy; all without one."],
+    notes: [
+      "RESOURCE is a workload, an image (what its build prints) or a deploy; all without one. What builds print is told by a running loop alone.",
+    ],
   },
   {
     name: "wait",

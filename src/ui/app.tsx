@@ -71,9 +71,10 @@ export function App(props: AppProps) {
   const row = shownRow(screen, rows);
   const tab = shownTab(screen, row);
   const workload = row?.kind === "workload" ? state.workloads[row.subject] : undefined;
-  const detail = useDetail(details, workload, tab);
+  const previous = screen.logs.previous === true;
+  const detail = useDetail(details, workload, { tab, previous });
   const { columns } = size;
-  const pane = paneOf(row, tab, rows, { state, now: time, columns, detail, phases });
+  const pane = paneOf(row, tab, rows, { state, now: time, columns, detail, previous, phases });
   const selected = selectedRow(screen, rows);
   const layout = layoutOf(size, {
     failures: bannersOf(state),

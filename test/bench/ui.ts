@@ -35,7 +35,11 @@ export async function ui(): Promise<readonly string[]> {
       ...{ trigger: nothing, restart: nothing, pause: nothing, resume: nothing },
       ...{ setSync: nothing, focus: nothing, stop: nothing },
     },
-    details: { manifest: () => Promise.resolve(undefined), describe: () => Promise.resolve("") },
+    details: {
+      manifest: () => Promise.resolve(undefined),
+      describe: () => Promise.resolve(""),
+      previousLogs: () => Promise.resolve(""),
+    },
     tools: { open: () => Promise.resolve(), save: () => Promise.resolve("") },
     stdin: terminal.stdin,
     stdout: terminal.stdout,

@@ -219,6 +219,17 @@ describe("the screen", () => {
     await press("\u001b[B", "── monitor-test  1 logs");
   });
 
+  it("shows what a workload printed before its last restart, and goes back", async () => {
+    const { logs, press, frame } = await openScreen(crashLoop(), {
+      details: { previousLogs: () => Promise.resolve("starting\nError: no metrics before") },
+    });
+    logs.append([sampleLogLine("monitor-agent", "the run of now")]);
+    await press("", "the run of now");
+    await press("P", "no metrics before");
+    expect(frame()).not.toContain("the run of now");
+    await press("P", "the run of now");
+  });
+
   it("follows the store", async () => {
     const { store, see } = await openScreen();
     store.tell(sampleEvents["task.failed"], failedBuild());
