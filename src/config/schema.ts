@@ -234,6 +234,17 @@ const keepImagesSchema = z
     "How many builds of each image stay in the engine and the cluster's nodes, beside those in use; 0 keeps all.",
   );
 
+const screenSchema = z
+  .strictObject({
+    notify: z
+      .enum(["none", "bell", "desktop"])
+      .default("none")
+      .describe(
+        "How the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop. --notify says otherwise.",
+      ),
+  })
+  .describe("The screen of up and attach.");
+
 const activationSchema = z
   .strictObject({
     env: z
@@ -266,6 +277,7 @@ const profileSchema = z
     order: orderSchema.optional(),
     limits: limitsSchema.optional(),
     keepImages: keepImagesSchema.optional(),
+    ui: screenSchema.optional(),
   })
   .describe("Merged over the rest while active: maps merge, lists and values replace.");
 
@@ -283,6 +295,7 @@ const sections = {
   order: orderSchema.default({}),
   limits: limitsSchema.prefault({}),
   keepImages: keepImagesSchema.default(3),
+  ui: screenSchema.prefault({}),
 };
 
 /** devloop.yaml as it is written, with its profiles. */
@@ -296,7 +309,7 @@ export const fileSchema = z
 /** What is left once the active profiles are merged: all defaults filled in. */
 export const configSchema = z
   .strictObject(sections)
-  .transform(({ images, deploy, forwards, order, limits, keepImages, ...rest }) => ({
+  .transform(({ images, deploy, forwards, order, limits, keepImages, ui, ...rest }) => ({
     ...rest,
     images: Object.fromEntries(
       Object.entries(images).map(([name, { context, dockerfile, ...image }]) => {
@@ -317,6 +330,7 @@ export const configSchema = z
     order,
     limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
     keepImages,
+    ui,
   }));
 
 /** The merged and validated configuration. */

@@ -562,6 +562,8 @@ export interface Loop {
   readonly changed: readonly string[];
   readonly endedAt?: number;
   readonly outcome?: "ready" | "failed";
+  /** How long after its start each resource that it touched was done, in ms, by the resource's id. */
+  readonly took?: Readonly<Record<string, number>>;
 }
 
 /** Everything there is to know, at one moment. Immutable: a change is a new object along its path. */

@@ -3,11 +3,11 @@ import { setImmediate } from "node:timers/promises";
 import { render } from "ink";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
+import type { Hold, State, TaskId } from "../engine/model.js";
 import type { Store } from "../engine/store.js";
 import { App } from "./app.js";
 import { paced, StoreContext } from "./context.js";
 import { createFrameWriter } from "./frame-writer.js";
-import type { HoldOf } from "./rows.js";
 import { createTheme } from "./theme.js";
 import type { ScreenTools } from "./tools.js";
 import type { Alarm } from "./use-alarm.js";
@@ -24,7 +24,8 @@ export interface UiOptions {
   readonly quit: () => void;
   /** Ctrl-c, which is no signal while the terminal hands every key over. */
   readonly interrupt: () => void;
-  readonly holdOf: HoldOf;
+  /** Why a task waits; undefined when it does not. */
+  readonly holdOf: (state: State, id: TaskId) => Hold | undefined;
   readonly version: string;
   /** Left out: none. */
   readonly alarm?: Alarm;
