@@ -63,6 +63,12 @@ const clusterSchema = z
       .array(text)
       .default([])
       .describe("Contexts that are not local and that devloop may work on all the same, by name."),
+    hostPaths: z
+      .array(text)
+      .optional()
+      .describe(
+        "With docker: directories of the engine's machine, relative to devloop.yaml, that hostPath volumes may mount, each with all below it. Left out: none.",
+      ),
   })
   .describe("Where the project runs.");
 

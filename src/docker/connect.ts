@@ -189,6 +189,7 @@ const imageAnswer = z.object({
       Entrypoint: z.array(z.string()).nullish(),
       Cmd: z.array(z.string()).nullish(),
       StopSignal: z.string().nullish(),
+      User: z.string().nullish(),
     })
     .nullish(),
   Metadata: z.object({ LastTagTime: z.string().nullish() }).nullish(),
@@ -208,6 +209,7 @@ function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
     entrypoint: Config?.Entrypoint ?? [],
     command: Config?.Cmd ?? [],
     ...(Config?.StopSignal ? { stopSignal: Config.StopSignal } : {}),
+    user: Config?.User ?? "",
     ...(taggedAt > 0 ? { taggedAt } : {}),
   };
 }

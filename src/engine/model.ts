@@ -134,6 +134,8 @@ export interface ClusterSpec {
   readonly create: boolean;
   /** Contexts that are not local and that the user allows by name. */
   readonly allow: readonly string[];
+  /** Directories that pods on the engine itself may mount, absolute; none where it is left out. */
+  readonly hostPaths?: readonly string[];
 }
 
 /** How far a workload is to be: a pod of it runs, all are ready, or, of a job, it has ended well. */
