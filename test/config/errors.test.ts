@@ -206,7 +206,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       "profile in a profile",
       yaml("profiles:\n  ci:\n    profiles: {}\n"),
       'devloop.yaml:5:5 unknown key "profiles" in profiles.ci',
-      "valid keys here: activation, cluster, images, deploy, forwards, order, limits, keepImages",
+      "valid keys here: activation, cluster, images, deploy, forwards, order, limits, keepImages, ui",
     ],
     [
       "activation by nothing",
