@@ -3,13 +3,15 @@
 //   node .config/test.js unit               only the named ones: check, unit, integration, e2e
 //   node .config/test.js unit test/config   what follows the stages goes to vitest
 // Integration tests need a container engine and end-to-end tests a cluster as well. Where none answers they are left out
-// with the reason; with CI=true that is a failure, and so is every test that skips itself.
+// with the reason; with CI=true that is a failure, and so is every test that skips itself. On a fresh clone the dependencies
+// are installed first, as by `npm start`; which also gets an engine where there is none.
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { checkNode, dependencies } from "./setup/dependencies.js";
+import { narrator } from "./setup/steps.js";
 
 /** @typedef {{ passed: number, failed: number, skipped: number, note?: string }} Result */
 
@@ -26,7 +28,13 @@ const reports = process.env["VITEST_REPORT_DIR"] ?? scratch;
 await mkdir(reports, { recursive: true });
 
 try {
+  checkNode();
+  await narrator({ name: "test", dryRun: false }).step("dependencies", await dependencies());
   process.exitCode = (await runStages()) ? 0 : 1;
+} catch (error) {
+  const { message, fix } = /** @type {Error & { fix?: string }} */ (error);
+  console.log(`test: ${message}${fix === undefined ? "" : `\n  → ${fix}`}\n\n0 passed, 1 failed`);
+  process.exitCode = 1;
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }
@@ -121,7 +129,9 @@ async function runVitest(project, env) {
 /** @returns {Promise<{ missing?: string }>} */
 async function findEngine() {
   const { exitCode, stderr } = await capture("docker", ["version", "--format", "{{.Server.Version}}"]);
-  return exitCode === 0 ? {} : { missing: `no container engine answers: ${firstLine(stderr)}` };
+  return exitCode === 0
+    ? {}
+    : { missing: `no container engine answers: ${firstLine(stderr)}; npm start gets one` };
 }
 
 /**
@@ -181,6 +191,7 @@ async function discoverClusters() {
 async function problemOf(file) {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return `${file} cannot be read`;
+  const { parse } = await import("yaml");
   /** @type {unknown} */
   const parsed = parse(text);
   const config = /** @type {{ clusters?: { cluster?: { server?: string } }[] } | null} */ (parsed);

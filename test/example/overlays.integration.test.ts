@@ -21,6 +21,11 @@ interface Manifest {
 }
 
 describe.skipIf(!available && !process.env["CI"])("the overlays of examples/monitor", () => {
+  it("dev is what lies rendered beside them, for machines without kustomize", async () => {
+    const rendered = await readFile(`${overlays}../rendered/dev.yaml`, "utf8");
+    expect(manifestsOf(rendered)).toEqual(await build("dev"));
+  });
+
   it.each(["dev", "staging", "production"])("%s puts everything into its own namespace", async (overlay) => {
     const manifests = await build(overlay);
     expect(names(manifests, "Namespace")).toEqual([`monitor-${overlay}`]);
@@ -139,7 +144,10 @@ it("the demo tokens say that they are demo tokens", async () => {
 });
 
 async function build(overlay: string): Promise<readonly Manifest[]> {
-  const text = await runTool("kustomize", ["build", `${overlays}${overlay}`], { signal });
+  return manifestsOf(await runTool("kustomize", ["build", `${overlays}${overlay}`], { signal }));
+}
+
+function manifestsOf(text: string): readonly Manifest[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 
