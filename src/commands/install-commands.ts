@@ -64,8 +64,11 @@ export function installCommand(tool: Tool, manager: PackageManager | undefined):
 }
 
 /** What starts an engine that is installed and does not answer at its local socket. */
-export function startEngineCommand(manager: PackageManager | undefined): string {
+export function startEngineCommand(
+  manager: PackageManager | undefined,
+  { systemd }: { readonly systemd: boolean },
+): string {
   if (manager === "brew") return "colima start   (or open -a Docker)";
   if (manager === "winget") return "start Docker Desktop";
-  return manager === "apk" ? "sudo service docker start" : "sudo systemctl start docker";
+  return systemd ? "sudo systemctl start docker" : "sudo service docker start";
 }
