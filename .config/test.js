@@ -74,6 +74,7 @@ async function runStages() {
  */
 async function runStage(stage) {
   if (stage === "check") return asOne(await npmRun("check"), "npm run check");
+  if (["unit", "integration"].includes(stage)) await sayWithoutKustomize();
   if (stage === "unit") return await runVitest("unit", {});
   const engine = await findEngine();
   if (engine.missing !== undefined) return leaveOut(engine.missing);
@@ -124,6 +125,13 @@ async function runVitest(project, env) {
   if (exitCode === 0 || result.failed > 0) return result;
   // A file that does not load, an unhandled rejection, no tests at all: no test failed, and yet the run did.
   return { ...result, failed: 1, note: `vitest exited with ${exitCode}` };
+}
+
+/** Tests that render are left out without it, and fail with CI=true. */
+async function sayWithoutKustomize() {
+  const asked = [capture("kustomize", ["version"]), capture("kubectl", ["version", "--client"])];
+  if ((await Promise.all(asked)).some(({ exitCode }) => exitCode === 0)) return;
+  console.log("tests that render kustomizations are left out: neither kustomize nor kubectl is on PATH");
 }
 
 /** @returns {Promise<{ missing?: string }>} */

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { KubeObject } from "../../../src/cluster/kube.js";
+import { hasKustomize } from "../../has-kustomize.js";
 import { renderKustomize } from "../../../src/cluster/render/kustomize.js";
 import { convertDirectory, scratchProject, written, type Converted } from "./projects.js";
 
@@ -68,7 +69,7 @@ configs: {settings: {content: two}}
 `,
 };
 
-describe("an overlay makes of the base what the merged files say", () => {
+describe.runIf(hasKustomize)("an overlay makes of the base what the merged files say", () => {
   it.each(Object.keys(changes))("%s", async (name) => {
     const directory = scratchProject({
       "compose.yaml": base,
