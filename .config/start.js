@@ -20,7 +20,7 @@ try {
   await step("dependencies", await dependencies());
   await step("build", build());
   await step("container engine", await engine());
-  await step("base image", await baseImage(say));
+  await step("base image", await baseImage("node:20-bookworm-slim", say));
   process.exitCode = await example(args.filter((arg) => arg !== "--once" && arg !== "--dry-run"));
 } catch (error) {
   const { message, fix } = /** @type {Error & { fix?: string }} */ (error);

@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { baseImage } from "./setup/base-image.js";
 import { checkNode, dependencies } from "./setup/dependencies.js";
 import { narrator } from "./setup/steps.js";
 
@@ -23,13 +24,14 @@ const kubeconfigVariables = ["DEVLOOP_TEST_KUBECONFIG_KIND", "DEVLOOP_TEST_KUBEC
 const root = join(import.meta.dirname, "..");
 const inCi = process.env["CI"] === "true";
 const { stages, vitestArgs } = readArguments(process.argv.slice(2));
+const { say, step } = narrator({ name: "test", dryRun: false });
 const scratch = await mkdtemp(join(tmpdir(), "devloop-test-"));
 const reports = process.env["VITEST_REPORT_DIR"] ?? scratch;
 await mkdir(reports, { recursive: true });
 
 try {
   checkNode();
-  await narrator({ name: "test", dryRun: false }).step("dependencies", await dependencies());
+  await step("dependencies", await dependencies());
   process.exitCode = (await runStages()) ? 0 : 1;
 } catch (error) {
   const { message, fix } = /** @type {Error & { fix?: string }} */ (error);
@@ -78,6 +80,8 @@ async function runStage(stage) {
   if (stage === "unit") return await runVitest("unit", {});
   const engine = await findEngine();
   if (engine.missing !== undefined) return leaveOut(engine.missing);
+  const images = await findImages();
+  if (images.missing !== undefined) return leaveOut(images.missing);
   const cluster = await findClusters();
   if (stage === "integration") return await runVitest("integration", cluster.env);
   if (cluster.missing !== undefined) return leaveOut(cluster.missing);
@@ -140,6 +144,21 @@ async function findEngine() {
   return exitCode === 0
     ? {}
     : { missing: `no container engine answers: ${firstLine(stderr)}; npm start gets one` };
+}
+
+/**
+ * The images that tests build from.
+ * @returns {Promise<{ missing?: string }>}
+ */
+async function findImages() {
+  try {
+    await step("base image", await baseImage("busybox:1", say));
+    await step("base image", await baseImage("node:20-bookworm-slim", say));
+    return {};
+  } catch (error) {
+    const { message, fix } = /** @type {Error & { fix?: string }} */ (error);
+    return { missing: `${firstLine(message)}; ${fix}` };
+  }
 }
 
 /**
