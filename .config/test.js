@@ -83,6 +83,8 @@ async function runStage(stage) {
   const images = await findImages();
   if (images.missing !== undefined) return leaveOut(images.missing);
   const cluster = await findClusters();
+  if (Number.parseInt(engine.version ?? "") < 23)
+    say(`Docker ${engine.version} is older than 23: what is compared with newer engines is left out`);
   if (stage === "integration") return await runVitest("integration", cluster.env);
   if (cluster.missing !== undefined) return leaveOut(cluster.missing);
   const build = asOne(await npmRun("build"), "npm run build");
@@ -135,14 +137,18 @@ async function runVitest(project, env) {
 async function sayWithoutKustomize() {
   const asked = [capture("kustomize", ["version"]), capture("kubectl", ["version", "--client"])];
   if ((await Promise.all(asked)).some(({ exitCode }) => exitCode === 0)) return;
-  console.log("tests that render kustomizations are left out: neither kustomize nor kubectl is on PATH");
+  say("tests that render kustomizations are left out: neither kustomize nor kubectl is on PATH");
 }
 
-/** @returns {Promise<{ missing?: string }>} */
+/** @returns {Promise<{ missing?: string, version?: string }>} */
 async function findEngine() {
-  const { exitCode, stderr } = await capture("docker", ["version", "--format", "{{.Server.Version}}"]);
+  const { exitCode, stdout, stderr } = await capture("docker", [
+    "version",
+    "--format",
+    "{{.Server.Version}}",
+  ]);
   return exitCode === 0
-    ? {}
+    ? { version: stdout.trim() }
     : { missing: `no container engine answers: ${firstLine(stderr)}; npm start gets one` };
 }
 

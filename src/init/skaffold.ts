@@ -98,7 +98,7 @@ function deploysOf(part: Fields, root: string, notTaken: string[]): readonly Dep
   const patterns = raw.filter(isLocal).map(below);
   const releases = records(fields(part["helm"])["releases"]);
   for (const key of ["hooks", "kpt", "cloudrun", "statusCheck", "transform", "validate"])
-    if (key in part) notTaken.push(`${key}`);
+    if (key in part) notTaken.push(key);
   return [
     ...("kustomize" in part && strings(kustomize["paths"]).length === 0
       ? [{ kind: "kustomize", path: below(".") } as const]

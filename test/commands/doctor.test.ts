@@ -120,7 +120,11 @@ describe("doctor's checks", () => {
     const elsewhere = join(home, ".docker/run/docker.sock");
     await mkdir(join(home, ".docker/run"), { recursive: true });
     await using server = createServer();
-    await new Promise((resolve) => server.listen(elsewhere, () => resolve(undefined)));
+    await new Promise((resolve) =>
+      server.listen(elsewhere, () => {
+        resolve(undefined);
+      }),
+    );
     // Whatever engine the machine has itself stands before it in the list.
     expect(await judged({ DOCKER_HOST: "unix:///nowhere.sock" }, home)).toMatchObject({
       fix: expect.stringMatching(
