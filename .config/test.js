@@ -85,6 +85,8 @@ async function runStage(stage) {
   const cluster = await findClusters();
   if (Number.parseInt(engine.version ?? "") < 23)
     say(`Docker ${engine.version} is older than 23: what is compared with newer engines is left out`);
+  if (stage === "integration" && cluster.missing !== undefined)
+    say(`tests on clusters are left out: ${cluster.missing}`);
   if (stage === "integration") return await runVitest("integration", cluster.env);
   if (cluster.missing !== undefined) return leaveOut(cluster.missing);
   const build = asOne(await npmRun("build"), "npm run build");

@@ -12,7 +12,7 @@ export function devloopYaml(plan: InitPlan): string {
     `name: ${plan.name}`,
     "",
     "cluster:",
-    "  provider: auto # the current context when it is local, else the only kind or k3d cluster that runs",
+    "  provider: auto # a local cluster: the current one, or the only one that runs; else the engine itself",
     plan.namespace === undefined
       ? `  # namespace: ${plan.name} # for objects that name none; left out: the context's own`
       : `  namespace: ${plan.namespace} # as the manifests have it`,
