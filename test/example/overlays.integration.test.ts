@@ -141,7 +141,7 @@ it("the demo tokens say that they are demo tokens", async () => {
 });
 
 async function build(overlay: string): Promise<readonly Manifest[]> {
-  return (await renderKustomize(`${overlays}${overlay}`, { signal })) as unknown as readonly Manifest[];
+  return await renderKustomize(`${overlays}${overlay}`, { signal });
 }
 
 function manifestsOf(text: string): readonly Manifest[] {
