@@ -114,7 +114,12 @@ async function run({
     }
     case "attach": {
       const { attachCommand } = await import("./commands/attach.js");
-      return attachCommand({ ...project, terminal: outputMode(undefined) === "ui", signal });
+      return attachCommand({
+        ...project,
+        terminal: outputMode(undefined) === "ui",
+        notify: notifyMode(options.value("notify")),
+        signal,
+      });
     }
     case "logs": {
       const { logsCommand } = await import("./commands/logs.js");
@@ -124,9 +129,10 @@ async function run({
         ...project,
         resources: operands,
         follow: flag("follow"),
+        previous: flag("previous"),
         json: flag("json"),
         level: value("level"),
-        tail: value("tail"),
+        tail: lineCount(value("tail")),
         search: value("search"),
         sinceMs: since === undefined ? undefined : duration(since, "--since"),
         signal,
@@ -266,8 +272,8 @@ function takeDetached(): boolean {
   return detached;
 }
 
-function notifyMode(given: string | undefined): "none" | "bell" | "desktop" {
-  return given === "bell" || given === "desktop" ? given : "none";
+function notifyMode(given: string | undefined): "none" | "bell" | "desktop" | undefined {
+  return given === "bell" || given === "desktop" || given === "none" ? given : undefined;
 }
 
 function outputMode(given: string | undefined): "ui" | "plain" | "json" {
@@ -276,6 +282,11 @@ function outputMode(given: string | undefined): "ui" | "plain" | "json" {
   // On a build server nobody looks at a screen, even where it gives its steps a terminal.
   const isServer = CI !== undefined && CI !== "0" && CI !== "false";
   return process.stdout.isTTY && process.stdin.isTTY && TERM !== "dumb" && !isServer ? "ui" : "plain";
+}
+
+function lineCount(given: string | undefined): number | undefined {
+  if (given === undefined || /^\d+$/.test(given)) return given === undefined ? undefined : Number(given);
+  throw new DevloopError("USAGE", `--tail takes a number of lines, not ${given}`);
 }
 
 /** `90s`, `10m`, `1h` as ms. */

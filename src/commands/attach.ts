@@ -4,13 +4,15 @@ import { openRemoteStore } from "../control/remote-store.js";
 import type { RunningLoop } from "../control/find-loop.js";
 import { DevloopError, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
-import { openScreen } from "./open-screen.js";
+import { openScreen, type Notify } from "./open-screen.js";
 import { findRunning, whoRuns } from "./find-running.js";
-import type { ProjectOptions } from "./session/session.js";
+import { loadProject, type ProjectOptions } from "./session/session.js";
 
 export interface AttachOptions extends ProjectOptions {
   /** Whether there is a terminal for the screen. */
   readonly terminal: boolean;
+  /** How a failure makes itself heard; left out: as devloop.yaml says. */
+  readonly notify?: Notify | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -21,13 +23,22 @@ export async function attachCommand(options: AttachOptions): Promise<number> {
     throw new DevloopError("USAGE", "attach needs a terminal", {
       hint: "devloop status, devloop logs -f or devloop events show the loop without one",
     });
-  return attachTo(loop, options);
+  return attachTo(loop, { ...options, notify: options.notify ?? (await configuredNotify(options)) });
+}
+
+/** What devloop.yaml says, which may be broken by now. */
+async function configuredNotify(options: ProjectOptions): Promise<Notify> {
+  try {
+    return (await loadProject(options, { check: false })).loaded.config.ui.notify;
+  } catch {
+    return "none";
+  }
 }
 
 /** Shows a loop's screen until q, the signal, or the loop's end. Resolves with the exit code. */
 export async function attachTo(
   loop: RunningLoop,
-  options: ProjectOptions & { readonly signal: AbortSignal },
+  options: ProjectOptions & { readonly notify: Notify; readonly signal: AbortSignal },
 ): Promise<number> {
   const { signal: outer } = options;
   const quit = new AbortController();
@@ -46,6 +57,7 @@ export async function attachTo(
     details: remoteDetails(client),
     cwd: options.cwd,
     env: options.env,
+    notify: options.notify,
     signal,
     quit: () => {
       quit.abort();

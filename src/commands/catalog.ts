@@ -36,6 +36,13 @@ const profile: OptionSpec = {
 };
 const json: OptionSpec = { name: "json", about: "print JSON" };
 const project = [file, profile];
+const notify: OptionSpec = {
+  name: "notify",
+  value: "HOW",
+  choices: ["none", "bell", "desktop"],
+  about:
+    "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop (default: ui.notify)",
+};
 
 const attestations = ["sbom", "provenance", "provenance-max"] as const satisfies readonly Attestation[];
 
@@ -57,13 +64,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { name: "detach", short: "d", about: "run in the background; attach, logs, status and stop find it" },
       { name: "cleanup", about: "remove what was deployed when it ends" },
-      {
-        name: "notify",
-        value: "HOW",
-        choices: ["none", "bell", "desktop"],
-        about:
-          "how the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop",
-      },
+      notify,
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
     notes: [
@@ -74,7 +75,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "attach",
     about: "the screen of the project's running loop; q leaves it running",
-    options: project,
+    options: [...project, notify],
   },
   {
     name: "stop",
@@ -126,10 +127,11 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: "logs",
-    about: "lines of the project's containers and builds, as the running loop keeps them",
+    about: "lines of the project's containers and builds: of the running loop, else of the cluster",
     operands: "RESOURCE…",
     options: [
       { name: "follow", short: "f", about: "go on with the lines that come" },
+      { name: "previous", about: "what containers printed before their last restart, from the cluster" },
       { name: "since", value: "TIME", about: "lines of the last 90s, 5m, 1h" },
       {
         name: "level",
@@ -143,7 +145,9 @@ export const commands: readonly CommandSpec[] = [
       { name: "file", value: "FILE", about: "the config file (-f is --follow here)" },
       profile,
     ],
-    notes: ["RESOURCE is a workload, an image (what its build prints) or a deploy; all without one."],
+    notes: [
+      "RESOURCE is a workload, an image (what its build prints) or a deploy; all without one. What builds print is told by a running loop alone.",
+    ],
   },
   {
     name: "wait",

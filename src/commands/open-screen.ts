@@ -10,6 +10,9 @@ import type { Ui } from "../ui/start-ui.js";
 import { openInBrowser } from "./open-in-browser.js";
 import type { Environment } from "./session/adapters.js";
 
+/** How a failure makes itself heard. */
+export type Notify = "none" | "bell" | "desktop";
+
 export interface ScreenOptions {
   readonly store: Pick<Store, "getSnapshot" | "subscribe">;
   readonly logs: LogSource;
@@ -18,8 +21,7 @@ export interface ScreenOptions {
   /** Where saved logs go. */
   readonly cwd: string;
   readonly env: Environment;
-  /** How a failure makes itself heard; `none` when it is left out. */
-  readonly notify?: "none" | "bell" | "desktop";
+  readonly notify: Notify;
   /** The q key: what is told afterwards is the caller's. */
   readonly quit: () => void;
   readonly interrupt: () => void;
@@ -29,7 +31,7 @@ export interface ScreenOptions {
 
 /** The screen on this process's terminal: of its own loop, or of another process's. */
 export async function openScreen(options: ScreenOptions): Promise<Ui> {
-  const { store, logs, control, details, cwd, env, quit, interrupt, notify = "none" } = options;
+  const { store, logs, control, details, cwd, env, quit, interrupt, notify } = options;
   const [{ startUi }, { taskHold }, { desktopAlarm }] = await Promise.all([
     import("../ui/start-ui.js"),
     import("../engine/plan.js"),

@@ -16,7 +16,7 @@ import { openDaemonLog } from "./daemon-log.js";
 import { alreadyRuns, daemonLogPath } from "./detach.js";
 import { whoRuns } from "./find-running.js";
 import { offerMigrate } from "./offer-migrate.js";
-import { openScreen } from "./open-screen.js";
+import { openScreen, type Notify } from "./open-screen.js";
 import { keepLogs } from "./session/keep-logs.js";
 import { localControl } from "./session/loop-control.js";
 import {
@@ -41,8 +41,8 @@ export interface UpOptions extends ProjectOptions {
   readonly hungUp: AbortSignal;
   /** Called when the loop is this process's own. */
   readonly onOwnLoop: () => void;
-  /** How a failure makes itself heard. */
-  readonly notify: "none" | "bell" | "desktop";
+  /** How a failure makes itself heard; left out: as devloop.yaml says. */
+  readonly notify?: Notify | undefined;
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -50,6 +50,7 @@ export interface UpOptions extends ProjectOptions {
 /** `devloop up`: the loop, until it is told to end; where it runs already, its screen. Resolves with the exit code. */
 export async function upCommand(options: UpOptions): Promise<number> {
   const loaded = await loadOrMigrate(options);
+  const notify = options.notify ?? loaded.loaded.config.ui.notify;
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const onQuit = (): void => {
@@ -71,13 +72,14 @@ export async function upCommand(options: UpOptions): Promise<number> {
     if (options.output !== "ui" || options.cleanup || options.profiles.length > 0)
       throw alreadyRuns(served.loop);
     process.stdout.write(`${whoRuns(served.loop)}: attached to it\n`);
-    return await attachTo(served.loop, options);
+    return await attachTo(served.loop, { ...options, notify });
   }
   options.onOwnLoop();
   await using _socket = served?.socket;
   const screen = await openOutput(session, options, {
     control,
     logs: kept,
+    notify,
     root: loaded.project.root,
     signal,
   });
@@ -153,6 +155,7 @@ interface Screen {
 interface ScreenOptions {
   readonly control: LoopControl;
   readonly logs: LogSource;
+  readonly notify: Notify;
   readonly root: string;
   readonly signal: AbortSignal;
 }
@@ -183,7 +186,7 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     cwd: options.cwd,
     env: options.env,
     signal: screen.signal,
-    notify: options.notify,
+    notify: screen.notify,
     quit: () => {
       control.stop();
     },

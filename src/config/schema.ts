@@ -63,6 +63,12 @@ const clusterSchema = z
       .array(text)
       .default([])
       .describe("Contexts that are not local and that devloop may work on all the same, by name."),
+    hostPaths: z
+      .array(text)
+      .optional()
+      .describe(
+        "With docker: directories of the engine's machine, relative to devloop.yaml, that hostPath volumes may mount, each with all below it. Left out: none.",
+      ),
   })
   .describe("Where the project runs.");
 
@@ -234,6 +240,17 @@ const keepImagesSchema = z
     "How many builds of each image stay in the engine and the cluster's nodes, beside those in use; 0 keeps all.",
   );
 
+const screenSchema = z
+  .strictObject({
+    notify: z
+      .enum(["none", "bell", "desktop"])
+      .default("none")
+      .describe(
+        "How the screen makes a failure heard, once: the terminal's bell, or a notification of the desktop. --notify says otherwise.",
+      ),
+  })
+  .describe("The screen of up and attach.");
+
 const activationSchema = z
   .strictObject({
     env: z
@@ -242,10 +259,11 @@ const activationSchema = z
       .optional()
       .describe("NAME: the variable is set and not empty. NAME=value: it has this value."),
     context: text.optional().describe("The kubeconfig context's name; * stands for any text: kind-*."),
+    profiles: z.array(text).min(1).optional().describe("All of these profiles are active."),
   })
   .superRefine((entry, context) => {
-    if (entry.env === undefined && entry.context === undefined) {
-      context.addIssue({ code: "custom", message: "needs env or context" });
+    if (entry.env === undefined && entry.context === undefined && entry.profiles === undefined) {
+      context.addIssue({ code: "custom", message: "needs env, context or profiles" });
     }
   })
   .meta({ minProperties: 1 })
@@ -265,6 +283,7 @@ const profileSchema = z
     order: orderSchema.optional(),
     limits: limitsSchema.optional(),
     keepImages: keepImagesSchema.optional(),
+    ui: screenSchema.optional(),
   })
   .describe("Merged over the rest while active: maps merge, lists and values replace.");
 
@@ -282,6 +301,7 @@ const sections = {
   order: orderSchema.default({}),
   limits: limitsSchema.prefault({}),
   keepImages: keepImagesSchema.default(3),
+  ui: screenSchema.prefault({}),
 };
 
 /** devloop.yaml as it is written, with its profiles. */
@@ -295,7 +315,7 @@ export const fileSchema = z
 /** What is left once the active profiles are merged: all defaults filled in. */
 export const configSchema = z
   .strictObject(sections)
-  .transform(({ images, deploy, forwards, order, limits, keepImages, ...rest }) => ({
+  .transform(({ images, deploy, forwards, order, limits, keepImages, ui, ...rest }) => ({
     ...rest,
     images: Object.fromEntries(
       Object.entries(images).map(([name, { context, dockerfile, ...image }]) => {
@@ -316,6 +336,7 @@ export const configSchema = z
     order,
     limits: { builds: limits.builds ?? Math.min(availableParallelism(), 4) },
     keepImages,
+    ui,
   }));
 
 /** The merged and validated configuration. */

@@ -1,6 +1,6 @@
-import type { State, TaskId } from "../engine/model.js";
+import type { State } from "../engine/model.js";
 import { workloadStatus } from "../engine/reduce.js";
-import { parseTaskId, taskIds, taskState } from "../engine/tasks.js";
+import { resourceOfTask, taskIds, taskState } from "../engine/tasks.js";
 import type { Failure } from "../lib/errors.js";
 import type { Problem } from "./protocol.js";
 
@@ -45,12 +45,6 @@ export function problemsOf(state: State): Problem[] {
   );
   const config = state.configFailure ? [ofFailure("config", state.configFailure)] : [];
   return [...config, ...services, ...tasks, ...crashed, ...workloads, ...forwards];
-}
-
-/** What a task is about, as the resources are named. */
-export function resourceOfTask(id: TaskId): string {
-  const { kind, subject } = parseTaskId(id);
-  return kind === "build" || kind === "load" || kind === "sync" ? `image:${subject}` : `deploy:${subject}`;
 }
 
 function ofFailure(resource: string, { code, message, hint, detail }: Failure): Problem {

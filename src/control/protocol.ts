@@ -34,6 +34,7 @@ const resource = z.object({
   restarts: count.optional(),
   urls: z.array(text).optional(),
   tookMs: count.optional().describe("of an image: how long the last build ran"),
+  loopMs: count.optional().describe("from the last change that touched it until it was done"),
 });
 export type PublicResource = z.infer<typeof resource>;
 

@@ -33,5 +33,9 @@ export function remoteDetails(client: ControlClient): ResourceDetails {
       const { text } = (await client.get("/v1/describe", { workload }, options)) as { text: string };
       return text;
     },
+    async previousLogs(workload, options) {
+      const { text } = (await client.get("/v1/previous-logs", { workload }, options)) as { text: string };
+      return text;
+    },
   };
 }

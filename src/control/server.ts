@@ -83,6 +83,9 @@ export function controlServer(
         case "/v1/describe":
           sendJson(response, { text: await loop.details.describe(workload(url), { signal: over }) });
           return;
+        case "/v1/previous-logs":
+          sendJson(response, { text: await loop.details.previousLogs(workload(url), { signal: over }) });
+          return;
         case "/v1/screen":
           checkVersion(request);
           openStream(response);

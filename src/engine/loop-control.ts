@@ -25,4 +25,6 @@ export interface ResourceDetails {
   ): Promise<{ readonly text: string; readonly before?: string } | undefined>;
   /** What `kubectl describe` would tell: the object, its pods and their newest events. */
   describe(workload: WorkloadId, options: { readonly signal: AbortSignal }): Promise<string>;
+  /** What its containers printed before their last restart, a line each; empty when none was started anew. */
+  previousLogs(workload: WorkloadId, options: { readonly signal: AbortSignal }): Promise<string>;
 }

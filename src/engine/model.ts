@@ -134,6 +134,8 @@ export interface ClusterSpec {
   readonly create: boolean;
   /** Contexts that are not local and that the user allows by name. */
   readonly allow: readonly string[];
+  /** Directories that pods on the engine itself may mount, absolute; none where it is left out. */
+  readonly hostPaths?: readonly string[];
 }
 
 /** How far a workload is to be: a pod of it runs, all are ready, or, of a job, it has ended well. */
@@ -562,6 +564,8 @@ export interface Loop {
   readonly changed: readonly string[];
   readonly endedAt?: number;
   readonly outcome?: "ready" | "failed";
+  /** How long after its start each resource that it touched was done, in ms, by the resource's id. */
+  readonly took?: Readonly<Record<string, number>>;
 }
 
 /** Everything there is to know, at one moment. Immutable: a change is a new object along its path. */
@@ -642,6 +646,8 @@ export type Event = { readonly at: number } & (
   /** A process that devloop started anew has ended by itself, or runs again. */
   | { readonly type: "process.crashed"; readonly container: string; readonly process: CrashedProcess }
   | { readonly type: "process.running"; readonly container: string }
+  /** A container's process has ended, and a new one has begun in its place. */
+  | { readonly type: "process.restarted"; readonly container: string }
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }

@@ -19,7 +19,7 @@ import type {
 } from "./model.js";
 import { hasLater } from "./order.js";
 import { isAtRest } from "./plan.js";
-import { taskIds, taskState } from "./tasks.js";
+import { resourceOfTask, taskIds, taskState } from "./tasks.js";
 
 /** The state before anything happened. */
 export function initialState(project: Project, startedAt: number): State {
@@ -167,6 +167,7 @@ function apply(state: State, event: Event): State {
     case "task.note":
     case "images.removed":
     case "sync.note":
+    case "process.restarted":
     case "watch.problem":
       return state;
     default:
@@ -409,7 +410,21 @@ function endLoop(state: State, at: number): State {
   const outcome = outcomeOf(state);
   // A loop that ended badly may still heal by itself: a service that crashed until its database was there.
   if (outcome === undefined || outcome === current.outcome) return state;
-  return { ...state, loops: [...state.loops.slice(0, -1), { ...current, endedAt: at, outcome }] };
+  const ended: Loop = { ...current, endedAt: at, outcome, took: tookOf(state, current) };
+  return { ...state, loops: [...state.loops.slice(0, -1), ended] };
+}
+
+/** When each resource was done that the loop touched, in ms after its start. */
+function tookOf(state: State, { startedAt }: Loop): Readonly<Record<string, number>> {
+  const took: Record<string, number> = {};
+  const note = (id: string, at: number): void => {
+    took[id] = Math.max(took[id] ?? 0, at - startedAt);
+  };
+  for (const { id, last } of Object.values(state.tasks))
+    if (last && last.startedAt >= startedAt) note(resourceOfTask(id), last.endedAt);
+  for (const { id, readyAt } of Object.values(state.workloads))
+    if (readyAt !== undefined && readyAt > startedAt) note(id, readyAt);
+  return took;
 }
 
 /** Where the loop stands once nothing is left to do: undefined while something runs, waits, or is still starting. */

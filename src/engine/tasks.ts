@@ -75,3 +75,9 @@ export function syncedContainers(state: State, image: string): readonly RunningC
 /** Between the parts of a task's key. */
 export const separator = "|";
 export const joinKey = (parts: readonly (string | number)[]): string => parts.join(separator);
+
+/** The resource that a task works for, by its id: `image:web`, `deploy:k8s/overlays/dev`. */
+export function resourceOfTask(id: TaskId): string {
+  const { kind, subject } = parseTaskId(id);
+  return kind === "build" || kind === "load" || kind === "sync" ? `image:${subject}` : `deploy:${subject}`;
+}

@@ -21,6 +21,7 @@ export type ActionId =
   | "raw"
   | "fields"
   | "container"
+  | "previous-run"
   | "save"
   | "copy"
   | "full"
@@ -142,6 +143,13 @@ export const actions: readonly Action[] = [
     keys: ["c"],
     name: "container",
     about: "one container after the other, then all",
+    group: "logs",
+  },
+  {
+    id: "previous-run",
+    keys: ["P"],
+    name: "before the restart",
+    about: "what the selected workload printed before its last restart, and back",
     group: "logs",
   },
   { id: "wrap", keys: ["w"], name: "wrap", about: "wrap long lines or cut them", group: "logs" },

@@ -1,18 +1,20 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
+import { loopSummary } from "../engine/phase.js";
+import { resourcesOf } from "../engine/resources.js";
 import { useSelect } from "./context.js";
 import type { FrameWriter } from "./frame-writer.js";
 import { frameOf } from "./frame.js";
 import { layoutOf } from "./layout.js";
 import { paint } from "./line.js";
 import { filterOf } from "./log-filter.js";
-import { loopSummary } from "./loop-summary.js";
 import { bannersOf } from "./overview.js";
 import { paneOf } from "./panes/pane-of.js";
-import { screenRows, type HoldOf } from "./rows.js";
+import { screenRows } from "./rows.js";
 import { selectedRow, shownRow, shownTab, startState, type ScreenState } from "./screen-state.js";
 import type { Theme } from "./theme.js";
+import type { UiOptions } from "./start-ui.js";
 import type { ScreenTools } from "./tools.js";
 import { useAlarm, type Alarm } from "./use-alarm.js";
 import { useDetail } from "./use-detail.js";
@@ -30,7 +32,7 @@ export interface AppProps {
   readonly control: LoopControl;
   readonly details: ResourceDetails;
   readonly tools: ScreenTools;
-  readonly holdOf: HoldOf;
+  readonly holdOf: UiOptions["holdOf"];
   readonly writer: FrameWriter;
   readonly stdout: NodeJS.WriteStream;
   readonly theme: Theme;
@@ -56,10 +58,11 @@ export function App(props: AppProps) {
   }, [writer]);
   const size = useSize(stdout, forget);
   const [screen, setScreen] = useState<ScreenState>(startState);
-  const rows = useMemo(() => screenRows(state, holdOf), [state, holdOf]);
+  const resources = useMemo(() => resourcesOf(state, (id) => holdOf(state, id)), [state, holdOf]);
+  const rows = useMemo(() => screenRows(state, resources), [state, resources]);
   const phases = usePhases(state);
   const time = now();
-  const summary = loopSummary(state, rows);
+  const summary = loopSummary(state, resources);
   // Idle, nothing young on the screen: a slow tick keeps the processor asleep.
   const lively = summary.health === "busy" || rows.some((row) => time - (row.since ?? 0) < 60_000);
   useTick(lively ? 1000 : 15_000);
@@ -68,9 +71,10 @@ export function App(props: AppProps) {
   const row = shownRow(screen, rows);
   const tab = shownTab(screen, row);
   const workload = row?.kind === "workload" ? state.workloads[row.subject] : undefined;
-  const detail = useDetail(details, workload, tab);
+  const previous = screen.logs.previous === true;
+  const detail = useDetail(details, workload, { tab, previous });
   const { columns } = size;
-  const pane = paneOf(row, tab, rows, { state, now: time, columns, detail, phases });
+  const pane = paneOf(row, tab, rows, { state, now: time, columns, detail, previous, phases });
   const selected = selectedRow(screen, rows);
   const layout = layoutOf(size, {
     failures: bannersOf(state),
@@ -89,9 +93,13 @@ export function App(props: AppProps) {
   });
   const painted = frame.lines.map((each) => paint(each, columns, theme));
   const { stale } = window;
-  useEffect(() => {
+  // What a person asked for is not kept waiting: their own choices, and the window's size.
+  const answered = useRef<readonly unknown[]>([]);
+  useLayoutEffect(() => {
     if (!stale) {
-      writer.draw(painted);
+      const [shownScreen, shownSize] = answered.current;
+      answered.current = [screen, size];
+      writer.draw(painted, { urgent: shownScreen !== screen || shownSize !== size });
       return;
     }
     // An empty pane for the moment until its lines are read would flicker.

@@ -2,8 +2,11 @@ import { writeSync } from "node:fs";
 
 /** Puts frames on a terminal: of each only the rows that differ from what stands there. */
 export interface FrameWriter extends Disposable {
-  /** The newest frame; it is written at once, or when the last one is old enough. One string a row, painted. */
-  draw(rows: readonly string[]): void;
+  /**
+   * The newest frame, one string a row, painted. It is written when the last one is old enough; the answer to a key (`urgent`) at once, as
+   * long as there are not more than twenty frames in a second.
+   */
+  draw(rows: readonly string[], options?: { readonly urgent?: boolean }): void;
   /** Forgets what stands on the screen: the next frame is written whole. */
   forget(): void;
   /** Gives the terminal to another program, and takes it back. */
@@ -24,8 +27,11 @@ export interface FrameWriterOptions {
   readonly now?: () => number;
 }
 
-/** Frames come at most this often, in ms: 20 times a second. */
-const frameMs = 50;
+/** Frames that nobody asked for by a key come at most this often, in ms: what is left of twenty a second is for keys. */
+const restMs = 70;
+/** So many frames may come at once, and so many more in each second: never more than twenty in any second. */
+const burst = 4;
+const perSecond = 16;
 
 /** https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036: terminals that do not know it, ignore it. */
 const begin = "\u001b[?2026h";
@@ -45,7 +51,10 @@ export function createFrameWriter({
 }: FrameWriterOptions): FrameWriter {
   let shown: readonly string[] = [];
   let next: readonly string[] | undefined;
+  let isUrgent = false;
   let wroteAt = -Infinity;
+  /** Frames that may be written now, as of the last one. */
+  let allowed = burst;
   let timer: NodeJS.Timeout | undefined;
   let state: "on" | "suspended" | "off" = "on";
   let frames = 0;
@@ -63,6 +72,25 @@ export function createFrameWriter({
   process.on("exit", onExit);
   stdout.write(enter);
 
+  const allowedNow = (time: number): number =>
+    Math.min(burst, allowed + ((time - wroteAt) / 1000) * perSecond);
+
+  /** How long the next frame has to wait, in ms. */
+  function wait(): number {
+    const time = now();
+    const lacking = ((1 - allowedNow(time)) * 1000) / perSecond;
+    return Math.max(lacking, isUrgent ? 0 : wroteAt + restMs - time);
+  }
+
+  function schedule(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const due = wait();
+    if (due <= 0) flush();
+    // Rounded up: a timer that fires a fraction early would write too soon.
+    else timer = setTimeout(flush, Math.ceil(due));
+  }
+
   function flush(): void {
     timer = undefined;
     if (next === undefined || state !== "on") return;
@@ -74,8 +102,11 @@ export function createFrameWriter({
     const changes = differences(shown, next);
     shown = next;
     next = undefined;
+    isUrgent = false;
     if (changes === "") return;
-    wroteAt = now();
+    const time = now();
+    allowed = allowedNow(time) - 1;
+    wroteAt = time;
     frames += 1;
     stdout.write(begin + changes + end);
   }
@@ -84,12 +115,11 @@ export function createFrameWriter({
     get frames() {
       return frames;
     },
-    draw(rows) {
+    draw(rows, { urgent = false } = {}) {
+      const hurries = urgent && !isUrgent;
       next = rows;
-      if (timer !== undefined) return;
-      const wait = wroteAt + frameMs - now();
-      if (wait <= 0) flush();
-      else timer = setTimeout(flush, wait);
+      isUrgent ||= urgent;
+      if (timer === undefined || hurries) schedule();
     },
     forget() {
       shown = [];

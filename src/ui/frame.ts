@@ -6,7 +6,7 @@ import { helpLines } from "./help.js";
 import { leastHeight, ruleLine, tableRows, type Layout } from "./layout.js";
 import { clipLine, line, span, type Line } from "./line.js";
 import { logRows, type LogRow } from "./log-lines.js";
-import type { LoopSummary } from "./loop-summary.js";
+import type { LoopSummary } from "../engine/phase.js";
 import { headerLine } from "./overview.js";
 import { offersOf, paletteLines } from "./palette.js";
 import type { Pane } from "./panes/pane.js";

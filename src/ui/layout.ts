@@ -61,7 +61,8 @@ export function tableRows(
   }: { rows: readonly Row[]; selected: string | undefined; columns: number; now: number },
 ): readonly Line[] {
   const nameWidth = nameWidthOf(rows, columns);
-  return table.map((each) => tableLine(each, { selected, columns, now, nameWidth }));
+  const saves = rows.some(({ loopsMs }) => loopsMs.length > 0);
+  return table.map((each) => tableLine(each, { selected, columns, now, nameWidth, saves }));
 }
 
 /** What divides the table from the pane: its title, tabs, and how far it was scrolled. */

@@ -1,10 +1,11 @@
 import type { State } from "../engine/model.js";
 import type { Failure } from "../lib/errors.js";
-import { age, duration } from "../lib/format.js";
+import { age, count, duration } from "../lib/format.js";
 import { terminalText } from "../lib/terminal-text.js";
 import { line, span, spread, type Line, type Span } from "./line.js";
-import type { LoopSummary } from "./loop-summary.js";
+import type { LoopSummary } from "../engine/phase.js";
 import type { Row } from "./rows.js";
+import { sparkline } from "./sparkline.js";
 import { fit, rows as textRows } from "./text.js";
 import { signs } from "./theme.js";
 
@@ -20,7 +21,7 @@ export function headerLine(
     : [state.services.cluster.status === "down" ? "no cluster" : "connecting to the cluster"];
   const ago = summary.since === undefined ? "" : `, ${age(now - summary.since)} ago`;
   const focus = state.focus.length === 0 ? [] : [span(`  focus on ${state.focus.join(", ")}`, "hint")];
-  const spark = columns < 100 ? "" : sparkline(state);
+  const spark = columns < 100 ? "" : lastSaves(state);
   return spread(
     [
       span("devloop", "bold"),
@@ -37,18 +38,14 @@ export function headerLine(
   );
 }
 
-const heights = "▁▂▃▄▅▆▇█";
-
 /** How long the last saves took, the newest at the right. */
-function sparkline(state: State): string {
+function lastSaves(state: State): string {
   const times = state.loops
     .filter(({ number, outcome }) => number > 1 && outcome === "ready")
     .slice(-10)
     .map(({ startedAt, endedAt }) => (endedAt ?? startedAt) - startedAt);
   if (times.length < 2) return "";
-  const longest = Math.max(...times, 1);
-  const bars = times.map((ms) => heights[Math.min(7, Math.floor((ms / longest) * 7.99))]).join("");
-  return `${bars} up to ${duration(longest)}`;
+  return `${sparkline(times)} up to ${duration(Math.max(...times))}`;
 }
 
 /** What is wrong with the loop itself, not with one image or workload: the config, the engine, the cluster. */
@@ -108,6 +105,8 @@ export interface TableLook {
   readonly columns: number;
   readonly now: number;
   readonly nameWidth: number;
+  /** Whether anything was saved yet: else there are no times to show. */
+  readonly saves: boolean;
 }
 
 export function nameWidthOf(rows: readonly Row[], columns: number): number {
@@ -116,17 +115,41 @@ export function nameWidthOf(rows: readonly Row[], columns: number): number {
 }
 
 export function tableLine(each: TableLine, look: TableLook): Line {
+  const saves = savesWidth(look);
   if ("heading" in each) {
-    const columns = each.heading === "workload" ? "STATE       AGE  PODS" : "STATE       AGE";
-    return line(`    ${fit(`${each.heading.toUpperCase()}S`, look.nameWidth)}  ${columns}`, "dim");
+    const pods = each.heading === "workload" ? "PODS" : saves > 0 ? "    " : "";
+    const last = saves > 0 && each.heading !== "forward" ? "LAST SAVE" : "";
+    const name = fit(`${each.heading.toUpperCase()}S`, look.nameWidth);
+    return line(`    ${name}  STATE       AGE  ${pods}  ${last}`.trimEnd(), "dim");
   }
-  return rowLine(each.row, look);
+  return rowLine(each.row, saves, look);
 }
 
-function rowLine(row: Row, { selected, columns, now, nameWidth }: TableLook): Line {
+const lastWidth = 8;
+const sparkWidth = 8;
+
+/** Columns for what the last saves took: only where enough is left for what a row does. */
+function savesWidth({ columns, nameWidth, saves }: TableLook): number {
+  if (!saves) return 0;
+  const room = columns - nameWidth - 30;
+  if (columns < 100 || room < 48 + lastWidth) return 0;
+  return room < 52 + lastWidth + sparkWidth ? lastWidth + 2 : lastWidth + sparkWidth + 3;
+}
+
+/** How long the newest one took until the row was done, and the ones before it as bars. */
+function savesText({ loopsMs }: Row, width: number): string {
+  const last = loopsMs.at(-1);
+  if (last === undefined || width === 0) return " ".repeat(width);
+  const bars = width > lastWidth + 2 && loopsMs.length > 1 ? sparkline(loopsMs.slice(-sparkWidth)) : "";
+  return fit(`${duration(last).padEnd(lastWidth)} ${bars}`, width);
+}
+
+function rowLine(row: Row, saves: number, { selected, columns, now, nameWidth }: TableLook): Line {
   const isSelected = row.id === selected;
   const since = row.since === undefined ? "" : age(now - row.since);
-  const restarts = row.restarts ? `${row.restarts} restart${row.restarts === 1 ? "" : "s"}` : "";
+  // The count is part of most causes.
+  const restarts = row.restarts && !row.text.includes("restarted") ? count(row.restarts, "restart") : "";
+  const pods = row.pods ? `${row.pods.ready}/${row.pods.desired}` : undefined;
   const text = [restarts, row.text].filter((part) => part !== "").join(", ");
   // Ports alone, where there is no room for addresses.
   const urls = row.urls.map((url, index): Span => {
@@ -137,9 +160,10 @@ function rowLine(row: Row, { selected, columns, now, nameWidth }: TableLook): Li
     span(isSelected ? "› " : "  ", isSelected ? "bold" : undefined),
     span(signs[row.health], row.health),
     span(` ${fit(row.name, nameWidth)}`, isSelected ? "bold" : undefined),
-    span(`  ${row.state.padEnd(10)}`, row.health),
+    span(`  ${row.status.padEnd(10)}`, row.health),
     span(since.padStart(5), "dim"),
-    span(row.pods === undefined ? "  " : `  ${row.pods.padEnd(4)}  `),
+    span(pods === undefined && saves === 0 ? "  " : `  ${(pods ?? "").padEnd(4)}  `),
+    span(savesText(row, saves), "dim"),
     span(text, row.health === "bad" ? "error" : undefined),
     ...urls,
   ];

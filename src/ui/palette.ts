@@ -11,7 +11,7 @@ export type Offer =
 /** What fits the text, the best first: rows before actions where they fit as well. */
 export function offersOf(text: string, rows: readonly Row[]): readonly Offer[] {
   const all: readonly Offer[] = [
-    ...rows.map((row): Offer => ({ kind: "row", row, name: row.name, about: `${row.kind}, ${row.state}` })),
+    ...rows.map((row): Offer => ({ kind: "row", row, name: row.name, about: `${row.kind}, ${row.status}` })),
     ...actions
       .filter(({ id }) => id !== "palette" && id !== "back")
       .map(({ id, name, about, keys }): Offer => ({

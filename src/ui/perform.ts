@@ -152,6 +152,11 @@ export function performAction(id: ActionId, context: ScreenContext): void {
     case "container":
       if (context.filter) attempt(nextContainer(context, context.filter));
       return;
+    case "previous-run":
+      if (context.row?.kind !== "workload" || context.tab !== "logs")
+        say("select a workload's logs to see what it printed before its last restart");
+      else set(toggledPrevious);
+      return;
     case "wrap":
       set((now) => ({ ...now, logs: { ...now.logs, wrap: !now.logs.wrap, sideways: 0 } }));
       return;
@@ -217,6 +222,11 @@ async function describe(row: Row, { details, set }: ScreenContext): Promise<unde
 function nextLevel({ level, ...rest }: ScreenState["logs"]): ScreenState["logs"] {
   if (level === undefined) return { ...rest, level: "warn" };
   return level === "warn" ? { ...rest, level: "error" } : rest;
+}
+
+function toggledPrevious(screen: ScreenState): ScreenState {
+  const { previous, ...logs } = screen.logs;
+  return { ...screen, place: "newest", logs: previous ? logs : { ...logs, previous: true } };
 }
 
 async function nextContainer(

@@ -18,6 +18,8 @@ export interface LogLook {
   /** JSON as it is. */
   readonly raw: boolean;
   readonly container?: string;
+  /** Of a workload: what it printed before its last restart, in place of the lines that come. */
+  readonly previous?: true;
   /** Columns left out at the left, where lines are cut. */
   readonly sideways: number;
 }
@@ -105,7 +107,7 @@ export function toggledLogs(state: ScreenState, rows: readonly Row[]): ScreenSta
 
 /** A pane begins at its newest lines, with what was filtered for another one forgotten. */
 export function fresh({ logs }: ScreenState): Pick<ScreenState, "place" | "logs" | "hit"> {
-  const { filter: _, container: __, ...rest } = logs;
+  const { filter: _, container: __, previous: ___, ...rest } = logs;
   return { place: "newest", hit: undefined, logs: { ...rest, sideways: 0 } };
 }
 

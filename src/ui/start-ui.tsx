@@ -1,12 +1,13 @@
 import { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { render } from "ink";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
+import type { Hold, State, TaskId } from "../engine/model.js";
 import type { Store } from "../engine/store.js";
 import { App } from "./app.js";
 import { paced, StoreContext } from "./context.js";
 import { createFrameWriter } from "./frame-writer.js";
-import type { HoldOf } from "./rows.js";
 import { createTheme } from "./theme.js";
 import type { ScreenTools } from "./tools.js";
 import type { Alarm } from "./use-alarm.js";
@@ -23,7 +24,8 @@ export interface UiOptions {
   readonly quit: () => void;
   /** Ctrl-c, which is no signal while the terminal hands every key over. */
   readonly interrupt: () => void;
-  readonly holdOf: HoldOf;
+  /** Why a task waits; undefined when it does not. */
+  readonly holdOf: (state: State, id: TaskId) => Hold | undefined;
   readonly version: string;
   /** Left out: none. */
   readonly alarm?: Alarm;
@@ -71,8 +73,12 @@ export function startUi(options: UiOptions): Ui {
     },
   );
   // Asked for at once: Ink settles only promises that were asked for before it exits.
-  const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(() => {
+  const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(async () => {
     writer[Symbol.dispose]();
+    // What is typed from now on is the shell's. Node takes up to a buffer of it even when nobody reads; pause() ends
+    // that, once the stream has noticed, in a turn of its own, that its reader has gone.
+    await setImmediate();
+    stdin.pause();
   });
   // Whoever awaits it hears of a failure; an unmount without anyone waiting must not end the process.
   exited.catch(() => undefined);

@@ -1,4 +1,4 @@
-import type { Health } from "./rows.js";
+import type { Health } from "../engine/resources.js";
 
 /** How a piece of text looks. */
 export type Look =

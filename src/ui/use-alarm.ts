@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "react";
-import type { LoopSummary } from "./loop-summary.js";
+import type { LoopSummary } from "../engine/phase.js";
 
 /** How a failure makes itself heard: not at all, by the terminal's bell, or by a notification of the desktop. */
 export type Alarm =

@@ -9,10 +9,14 @@ import type { Tab } from "./screen-state.js";
 export function useDetail(
   details: ResourceDetails,
   workload: WorkloadState | undefined,
-  tab: Tab,
+  {
+    tab,
+    previous,
+  }: { readonly tab: Tab; /** The run before the last restart. */ readonly previous: boolean },
 ): Detail | undefined {
   const [known, setKnown] = useState<{ readonly key: string; readonly detail: Detail }>();
-  const asks = workload !== undefined && (tab === "pods" || tab === "manifest");
+  const asks =
+    workload !== undefined && (tab === "pods" || tab === "manifest" || (tab === "logs" && previous));
   const key = asks ? `${tab} ${workload.id}` : undefined;
   const version = !asks
     ? ""
@@ -33,7 +37,9 @@ export function useDetail(
     const ask = async (): Promise<Detail> =>
       key.startsWith("manifest")
         ? { status: "manifest", manifest: await details.manifest(id, { signal }) }
-        : { status: "described", text: await details.describe(id, { signal }) };
+        : key.startsWith("logs")
+          ? { status: "previous", text: await details.previousLogs(id, { signal }) }
+          : { status: "described", text: await details.describe(id, { signal }) };
     ask()
       .catch((error: unknown): Detail => ({ status: "failed", message: errorText(error) }))
       .then((detail) => {

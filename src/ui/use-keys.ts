@@ -165,8 +165,8 @@ export function useKeys(input: KeysInput): void {
   function back(screen: ScreenState): void {
     const { logs } = screen;
     if (screen.place !== "newest") set({ ...screen, place: "newest" });
-    else if (logs.filter || logs.level || logs.container || logs.search) {
-      const { filter: _, level: __, container: ___, search: ____, ...rest } = logs;
+    else if (logs.filter || logs.level || logs.container || logs.search || logs.previous) {
+      const { filter: _, level: __, container: ___, search: ____, previous: _____, ...rest } = logs;
       set({ ...screen, logs: rest });
     } else if (screen.full) set({ ...screen, full: false });
     else set({ ...screen, view: startState.view, tab: undefined });

@@ -35,17 +35,30 @@ export async function ui(): Promise<readonly string[]> {
       ...{ trigger: nothing, restart: nothing, pause: nothing, resume: nothing },
       ...{ setSync: nothing, focus: nothing, stop: nothing },
     },
-    details: { manifest: () => Promise.resolve(undefined), describe: () => Promise.resolve("") },
+    details: {
+      manifest: () => Promise.resolve(undefined),
+      describe: () => Promise.resolve(""),
+      previousLogs: () => Promise.resolve(""),
+    },
     tools: { open: () => Promise.resolve(), save: () => Promise.resolve("") },
     stdin: terminal.stdin,
     stdout: terminal.stdout,
   });
   const keys: number[] = [];
   const memory: number[] = [];
+  let isOver = false;
+  // Somebody who does not wait for the lines, nor they for them.
+  const person = (async () => {
+    while (!terminal.rows().some((row) => row.includes("GET /things"))) await tick(2);
+    while (!isOver) {
+      keys.push(await press("t"));
+      memory.push(process.memoryUsage().rss);
+      await tick(400);
+    }
+  })();
   const began = performance.now();
   const cpu = process.cpuUsage();
   let sent = 0;
-  let presses = 0;
   while (performance.now() - began < seconds * 1000) {
     const due = Math.floor(((performance.now() - began) / 1000) * linesPerSecond) - sent;
     logs.append(
@@ -58,13 +71,10 @@ export async function ui(): Promise<readonly string[]> {
     );
     sent += due;
     await logs.drain();
-    if (performance.now() - began > presses * 400) {
-      presses += 1;
-      keys.push(await press("t"));
-      memory.push(process.memoryUsage().rss);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await tick(10);
   }
+  isOver = true;
+  await person;
   const used = process.cpuUsage(cpu);
   const tenth = Math.max(1, Math.floor(memory.length / 10));
   const mean = (values: readonly number[]): number =>
@@ -94,8 +104,11 @@ export async function ui(): Promise<readonly string[]> {
     const before = timed();
     const pressedAt = performance.now();
     terminal.stdin.push(key);
-    while (timed() === before && performance.now() - pressedAt < 2000)
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    while (timed() === before && performance.now() - pressedAt < 2000) await tick(2);
     return performance.now() - pressedAt;
   }
+}
+
+function tick(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

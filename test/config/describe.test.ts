@@ -108,6 +108,8 @@ order: {}                          # default
 limits:
   builds: 3                        # devloop.yaml:14 profile ci, $BUILDS from .env
 keepImages: 3                      # default
+ui:
+  notify: none                     # default
 `,
     );
   });

@@ -206,12 +206,12 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
       "profile in a profile",
       yaml("profiles:\n  ci:\n    profiles: {}\n"),
       'devloop.yaml:5:5 unknown key "profiles" in profiles.ci',
-      "valid keys here: activation, cluster, images, deploy, forwards, order, limits, keepImages",
+      "valid keys here: activation, cluster, images, deploy, forwards, order, limits, keepImages, ui",
     ],
     [
       "activation by nothing",
       yaml("profiles:\n  ci:\n    activation: [{}]\n"),
-      "devloop.yaml:5:18 profiles.ci.activation[0]: needs env or context",
+      "devloop.yaml:5:18 profiles.ci.activation[0]: needs env, context or profiles",
     ],
     ["duplicate key", yaml("name: other\n"), 'devloop.yaml:3:1 the key "name" stands here twice'],
     [

@@ -39,6 +39,7 @@ export async function serveStore(state: State): Promise<ServedStore> {
       details: {
         manifest: () => Promise.resolve({ text: "kind: Deployment\n" }),
         describe: (id) => Promise.resolve(`described ${id}`),
+        previousLogs: (id) => Promise.resolve(`before ${id}`),
       },
       redact: redactor.redact,
     },

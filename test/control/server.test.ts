@@ -255,6 +255,7 @@ describe("a screen in another process", () => {
     const details = remoteDetails(loop.client);
     expect(await details.manifest("monitor-agent", { signal })).toEqual({ text: "kind: Deployment\n" });
     expect(await details.describe(agent, { signal })).toBe(`described ${agent}`);
+    expect(await details.previousLogs("monitor-agent", { signal })).toBe(`before ${agent}`);
   });
 
   it("ends with the loop", async () => {

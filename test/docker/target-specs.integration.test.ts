@@ -160,7 +160,8 @@ async function observed(target: Target, { until, pod, container }: PodCase, stat
       for await (const chunk of log ?? []) text += String(chunk);
       return {
         name: each.name,
-        ready: each.ready,
+        // A container that is started again and again is ready in between, or not.
+        ready: until === "restarted" ? "either" : each.ready,
         restarts: until === "restarted" ? "some" : each.restartCount,
         exit: each.state?.terminated?.exitCode,
         reason: until === "waiting" ? each.state?.waiting?.reason : each.state?.terminated?.reason,

@@ -22,7 +22,8 @@ const overlay = "overlays/dev";
 
 /** A running engine over a project, its work done by the test. */
 function rig(project: Project = sampleProject()) {
-  const store = createStore(initialState(project, 0), { now: () => 0 });
+  const clock = { ms: 0 };
+  const store = createStore(initialState(project, 0), { now: () => clock.ms });
   const hand = handDriven();
   const events: NewEvent[] = [];
   store.subscribe((event) => events.push(event));
@@ -48,6 +49,7 @@ function rig(project: Project = sampleProject()) {
     while (hand.calls.length > 0) await hand.calls[0]!.succeed();
   };
   return {
+    clock,
     store,
     engine,
     events,
@@ -82,6 +84,25 @@ describe("the loop", () => {
     expect(started.map((task) => task.id)).toContain("prune:removed");
     expect(plan(store.getSnapshot())).toMatchObject({ start: [], cancel: [] });
     expect(store.getSnapshot().loops.at(-1)).toMatchObject({ outcome: "ready" });
+  });
+
+  it("tells how long a save took until each resource that it touched was done", async () => {
+    const { clock, begin, dispatch, call, runAll, store } = rig();
+    await begin();
+    await runAll();
+    clock.ms = 1000;
+    await dispatch({
+      type: "sources.changed",
+      changes: [{ ...imageChange("web", "r2"), changedAt: 990 }],
+    });
+    clock.ms = 1300;
+    await call("build:web").succeed();
+    clock.ms = 1500;
+    await call("load:web").succeed();
+    clock.ms = 1700;
+    await runAll();
+    expect(store.getSnapshot().loops.at(-1)).toMatchObject({ number: 2, outcome: "ready", startedAt: 990 });
+    expect(store.getSnapshot().loops.at(-1)?.took).toEqual({ "image:web": 510, [`deploy:${overlay}`]: 710 });
   });
 
   it("an edit while its image is building aborts that build, keeps the other, and builds once more", async () => {

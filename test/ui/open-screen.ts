@@ -46,6 +46,7 @@ export async function openScreen(state: State = sampleState(), options: ScreenOp
   const details: ResourceDetails = {
     manifest: () => Promise.resolve(undefined),
     describe: () => Promise.resolve("nothing to tell\n\nevents\n  none\n"),
+    previousLogs: () => Promise.resolve(""),
     ...options.details,
   };
   const ui = startUi({

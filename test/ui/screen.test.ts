@@ -47,7 +47,7 @@ describe("the screen", () => {
       hold: { reason: "dependency", on: "build:monitor-agent" },
     });
     expect(line("devloop monitor")).toContain("◐ building monitor-agent");
-    expect(line("step 4")).toMatch(/◐ monitor-agent +building +3s +step 4 of 9: RUN npm ci/);
+    expect(line("RUN npm ci")).toMatch(/◐ monitor-agent +building +3s +step 4 of 9: RUN npm ci/);
     expect(line("waits for")).toContain("waits for build of monitor-agent");
   });
 
@@ -167,10 +167,10 @@ describe("the screen", () => {
 
   it("says that it is paused, also while a build goes on", async () => {
     expect((await openScreen(sampleState({ paused: true }))).line("devloop monitor")).toContain(
-      "○ paused: p goes on",
+      "○ paused: changes are noticed and wait",
     );
     const { line } = await openScreen({ ...building(), paused: true });
-    expect(line("devloop monitor")).toContain("◐ building monitor-agent, then paused");
+    expect(line("devloop monitor")).toContain("◐ building monitor-agent, step 4 of 9, then paused");
   });
 
   it("says whether a loop works or waits while no task runs", async () => {
@@ -178,7 +178,7 @@ describe("the screen", () => {
     expect((await openScreen(sampleState({ loops }))).line("devloop monitor")).toMatch(/◐ working$/);
     const hold = { reason: "unreachable", service: "cluster" } as const;
     expect((await openScreen(sampleState({ loops }), { hold })).line("devloop monitor")).toMatch(
-      /○ waiting$/,
+      /○ waiting: monitor-test waits for the cluster$/,
     );
   });
 
@@ -219,6 +219,17 @@ describe("the screen", () => {
     await press("\u001b[B", "── monitor-test  1 logs");
   });
 
+  it("shows what a workload printed before its last restart, and goes back", async () => {
+    const { logs, press, frame } = await openScreen(crashLoop(), {
+      details: { previousLogs: () => Promise.resolve("starting\nError: no metrics before") },
+    });
+    logs.append([sampleLogLine("monitor-agent", "the run of now")]);
+    await press("", "the run of now");
+    await press("P", "no metrics before");
+    expect(frame()).not.toContain("the run of now");
+    await press("P", "the run of now");
+  });
+
   it("follows the store", async () => {
     const { store, see } = await openScreen();
     store.tell(sampleEvents["task.failed"], failedBuild());
@@ -247,7 +258,7 @@ describe("the screen", () => {
     await key("o", tools.open, "http://localhost:8888");
     await key("p", control.pause);
     store.tell(sampleEvents["loop.paused"], sampleState({ paused: true }));
-    await see("paused: p goes on");
+    await see("paused: changes are noticed and wait");
     await key("p", control.resume);
     await press("!", "there is no shell here");
   });

@@ -1,4 +1,4 @@
-import type { Attempt, RunningTask, State, SyncedContainer } from "../../src/engine/model.js";
+import type { Attempt, RunningTask, State, StepProgress, SyncedContainer } from "../../src/engine/model.js";
 import {
   sampleBuild,
   sampleHealth,
@@ -26,6 +26,26 @@ export function building(): State {
     tasks: { ...sampleState().tasks, ...tasks({ ...task, running }) },
     loops: [{ number: 2, startedAt: sampleTime + 9000, changed: [] }],
   });
+}
+
+/** The same with its steps. */
+export function buildingSteps(): State {
+  const state = building();
+  const task = state.tasks["build:monitor-agent"]!;
+  const steps: readonly StepProgress[] = [
+    {
+      ...{ name: "load build context", status: "done", took: 210, lines: [] },
+      transfer: { current: 48_000, total: 48_000 },
+    },
+    { name: "FROM node:20", place: "1/4", status: "cached", lines: [] },
+    {
+      ...{ name: "RUN npm ci", place: "2/4", status: "running", startedAt: sampleTime + 9500 },
+      lines: ["npm warn deprecated rimraf@3.0.2", "added 112 packages"],
+    },
+    { name: "COPY src src", place: "3/4", status: "waiting", lines: [] },
+  ];
+  const running = { ...task.running!, progress: { message: "step 4 of 9: RUN npm ci", steps } };
+  return { ...state, tasks: { ...state.tasks, ...tasks({ ...task, running }) } };
 }
 
 export function failedBuild(): State {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { State } from "../../src/engine/model.js";
 import { sampleLogLine, sampleState, sampleTime } from "../fakes/state.js";
 import { openScreen, type ScreenOptions } from "./open-screen.js";
-import { afterSync, building, crashLoop, failedBuild } from "./states.js";
+import { afterSync, agent, building, buildingSteps, crashLoop, failedBuild } from "./states.js";
 
 process.env["TZ"] = "UTC";
 
@@ -57,6 +57,7 @@ const saves: State = sampleState({
       changed: ["src/a.js"],
       endedAt: sampleTime - 38_200,
       outcome: "ready",
+      took: { "image:monitor-agent": 900, [agent]: 1800 },
     },
     {
       number: 3,
@@ -71,12 +72,42 @@ const saves: State = sampleState({
       changed: ["src/main.js"],
       endedAt: sampleTime + 4_100,
       outcome: "ready",
+      took: { "image:monitor-agent": 1900, [agent]: 4400 },
     },
   ],
 });
 
 const views: Readonly<Record<string, View>> = {
   overview: { keys: [["", "server failed"]] },
+  "a config and a cluster that are lost": {
+    state: sampleState({
+      configFailure: {
+        code: "CONFIG_INVALID",
+        message: "devloop.yaml:7:5: images.monitor-agent: unknown key dockerfil",
+        hint: "did you mean dockerfile?",
+      },
+      services: {
+        engine: { status: "up" },
+        cluster: {
+          status: "down",
+          failure: {
+            code: "CLUSTER_UNREACHABLE",
+            message: "the cluster kind-monitor does not answer",
+            hint: "docker start monitor-control-plane",
+          },
+          since: sampleTime,
+        },
+      },
+    }),
+    keys: [["", "server failed"]],
+  },
+  paused: { state: sampleState({ paused: true }), keys: [["", "server failed"]] },
+  "a build's steps": {
+    state: buildingSteps(),
+    keys: [["j", "npm warn deprecated"]],
+  },
+  "a deploy": { keys: [["jjj", "› ● deploy"]] },
+  describe: { options: { details }, keys: [["jjjjd", "kind: Deployment"]] },
   building: { state: building(), keys: [["", "server failed"]] },
   "failed build": { state: failedBuild(), keys: [["", "npm error no package.json"]] },
   "crash loop": { state: crashLoop(), keys: [["", "server failed"]] },

@@ -1,4 +1,6 @@
 import { stringify } from "yaml";
+import { glanceAtWorkloads } from "../../cluster/observe/glance.js";
+import { readLogs } from "../../cluster/observe/read-logs.js";
 import { replaceImages } from "../../cluster/render/images.js";
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { ResourceDetails } from "../../engine/loop-control.js";
@@ -18,12 +20,18 @@ export function localDetails({
   readonly getState: () => State;
   readonly manifests: ManifestStore;
   /** Undefined until it was found. */
-  readonly target: () => Pick<Target, "describe"> | undefined;
+  readonly target: () => Pick<Target, "describe" | "watch" | "openLog"> | undefined;
   readonly redact: (text: string) => string;
 }): ResourceDetails {
   const workload = (id: string): WorkloadState => {
     const found = getState().workloads[id];
     if (!found) throw new DevloopError("NOT_FOUND", `there is no workload ${id}`);
+    return found;
+  };
+
+  const cluster = () => {
+    const found = target();
+    if (!found) throw new DevloopError("CLUSTER_UNREACHABLE", "the cluster has not been found yet");
     return found;
   };
 
@@ -53,9 +61,16 @@ export function localDetails({
       );
     },
     async describe(id, { signal }) {
-      const found = target();
-      if (!found) throw new DevloopError("CLUSTER_UNREACHABLE", "the cluster has not been found yet");
-      return redact(await found.describe(workload(id), { signal }));
+      return redact(await cluster().describe(workload(id), { signal }));
+    },
+    async previousLogs(id, { signal }) {
+      const { expected, ...of } = workload(id);
+      const { pods } = await glanceAtWorkloads(cluster(), [{ ...of, generation: expected }], { signal });
+      const lines = await readLogs(cluster(), pods, { previous: true, signal });
+      const several = new Set(lines.map(({ pod, container }) => `${pod}/${container}`)).size > 1;
+      return redact(
+        lines.map(({ pod, container, text }) => (several ? `${pod}/${container} ${text}` : text)).join("\n"),
+      );
     },
   };
 }

@@ -274,7 +274,7 @@ function withoutSync(project: Project): Project {
 }
 
 /** Build arguments and chart values that look like secrets: steps and failures may print them. */
-function secretArgs({ images, deploys }: Project): string[] {
+export function secretArgs({ images, deploys }: Project): string[] {
   const settings = [
     ...images.map(({ args }) => args),
     ...deploys.map((deploy) => (deploy.kind === "helm" ? deploy.set : {})),

@@ -4,7 +4,8 @@ import type { Failure } from "../../lib/errors.js";
 import { shortDigest } from "../../lib/format.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import { line, span, type Line } from "../line.js";
-import type { Health, Row } from "../rows.js";
+import type { Health } from "../../engine/resources.js";
+import type { Row } from "../rows.js";
 import { stepLines } from "../step-lines.js";
 import { signs } from "../theme.js";
 import { changedLines, textBody, type Pane, type PaneContext } from "./pane.js";
@@ -56,7 +57,7 @@ export function workloadBuildPane(images: readonly Row[], context: PaneContext):
     ...pane,
     head: [
       [
-        span(`image ${row.name}: ${row.state}`, "bold"),
+        span(`image ${row.name}: ${row.status}`, "bold"),
         ...(others.length > 0 ? [span(`   also ${others.map(({ name }) => name).join(", ")}`, "dim")] : []),
       ],
       ...pane.head,
@@ -98,7 +99,7 @@ export function failurePane({ message, hint, detail }: Failure): Pane {
 /** What stands under an image whose last change went into its containers. */
 function afterSync(row: Row, state: State): Pane | undefined {
   const head: readonly Line[] = changedLines(state.images[row.subject]?.synced?.changed ?? []);
-  if (row.state === "crashed") {
+  if (row.status === "crashed") {
     const crashed = Object.values(state.crashed).find(({ image }) => image === row.subject);
     const workload = Object.values(state.workloads).find(({ health }) =>
       health?.pods.some(({ name }) => name === crashed?.pod),
@@ -122,7 +123,7 @@ function afterSync(row: Row, state: State): Pane | undefined {
       },
     };
   }
-  if (row.state !== "synced" && row.state !== "syncing") return undefined;
+  if (row.status !== "synced" && row.status !== "syncing") return undefined;
   const sync = taskState(state, taskId("sync", row.subject));
   return {
     head: [...head, line(row.text, "dim")],

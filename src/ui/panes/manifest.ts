@@ -24,6 +24,7 @@ export function manifestPane({ detail }: PaneContext): Pane {
       return { head: [line(detail.message, "error")], body: textBody([]) };
     case "loading":
     case "described":
+    case "previous":
     case undefined:
       return { head: [], body: textBody([line("reading", "dim")]) };
   }

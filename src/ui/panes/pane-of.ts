@@ -1,13 +1,14 @@
 import type { WorkloadState } from "../../engine/model.js";
 import { taskId } from "../../engine/tasks.js";
 import { count } from "../../lib/format.js";
+import { terminalText } from "../../lib/terminal-text.js";
 import { line, type Line } from "../line.js";
 import type { Row } from "../rows.js";
 import type { Tab } from "../screen-state.js";
 import { deployPane, imagePane, workloadBuildPane } from "./build.js";
 import { filesPane } from "./files.js";
 import { manifestPane } from "./manifest.js";
-import type { Pane, PaneContext } from "./pane.js";
+import { textBody, type Pane, type PaneContext } from "./pane.js";
 import { forwardPane, podsPane } from "./pods.js";
 import { timingsPane } from "./timings.js";
 
@@ -39,7 +40,7 @@ export function paneOf(row: Row | undefined, tab: Tab, rows: readonly Row[], con
         case "manifest":
           return manifestPane(context);
         case "logs":
-          return workloadLogs(row, context);
+          return context.previous ? previousLogs(context) : workloadLogs(row, context);
       }
     }
   }
@@ -63,6 +64,27 @@ function imageLogs(row: Row, { state }: PaneContext): Pane {
       empty: ["no log lines yet"],
     },
   };
+}
+
+/** What was printed before the last restart: text, as the cluster has it. */
+function previousLogs({ detail }: PaneContext): Pane {
+  const head = [line("before its last restart; P shows what it prints now", "hint")];
+  switch (detail?.status) {
+    case "previous":
+      return {
+        head,
+        body: textBody(
+          detail.text === ""
+            ? [line("no container was started anew, or nothing is left of the run before", "dim")]
+            : detail.text.split("\n").map((text) => line(terminalText(text))),
+          "end",
+        ),
+      };
+    case "failed":
+      return { head, body: textBody([line(detail.message, "error")]) };
+    default:
+      return { head, body: textBody([line("asking the cluster", "dim")]) };
+  }
 }
 
 function workloadLogs(row: Row, { state }: PaneContext): Pane {

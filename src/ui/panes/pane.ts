@@ -32,6 +32,8 @@ export interface PaneContext {
   readonly columns: number;
   /** What was asked for of the workload that is shown, once it is there. */
   readonly detail: Detail | undefined;
+  /** Of a workload's logs: those of the run before. */
+  readonly previous: boolean;
   /** Of loops that were seen to end, by their number. */
   readonly phases: ReadonlyMap<number, readonly Phase[]>;
 }
@@ -41,6 +43,7 @@ export type Detail =
   | { readonly status: "loading" }
   | { readonly status: "failed"; readonly message: string }
   | { readonly status: "described"; readonly text: string }
+  | { readonly status: "previous"; readonly text: string }
   | {
       readonly status: "manifest";
       readonly manifest: { readonly text: string; readonly before?: string } | undefined;

@@ -57,6 +57,7 @@ function described(detail: PaneContext["detail"]): readonly Line[] {
     case "loading":
       return [line("asking the cluster for events", "dim")];
     case undefined:
+    case "previous":
     case "manifest":
       return [];
   }
