@@ -31,6 +31,12 @@ try {
 /** @param {readonly string[]} further */
 async function example(further) {
   const profiles = await neededProfiles();
+  if (profiles === undefined) {
+    say(
+      "example: would run devloop up; without a usable cluster on the engine, without kustomize as rendered before",
+    );
+    return 0;
+  }
   for (const { profile, why } of profiles) say(`example: ${why} (profile ${profile} of devloop.yaml)`);
   const argv = [...profiles.flatMap(({ profile }) => ["-p", profile]), ...further];
   const command = ["devloop up", ...argv].join(" ");

@@ -35,7 +35,9 @@ const recipes = {
  */
 export async function baseImage(image, say) {
   const there = await capture("docker", ["image", "inspect", "--format", "{{json .Config.Labels}}", image]);
-  if (there.exitCode === 127) return { why: "no docker command is here: the build fetches it" };
+  const isEngineToCome = there.exitCode === 127 && (await linux()).isDebian && isRoot();
+  if (there.exitCode === 127 && !isEngineToCome)
+    return { why: `no docker command is here: the build fetches ${image}` };
   if (there.exitCode === 0) {
     const standIn = there.stdout.includes("devloop.stand-in");
     return { why: `${image} is there${standIn ? ", as a stand-in that was made here" : ""}` };

@@ -15,16 +15,18 @@ const servedLimitMs = 2 * 60_000;
 /**
  * The profiles of devloop.yaml that this machine needs, and why: without a usable cluster the example runs on the engine, and
  * without a kustomize its manifests are taken as they were rendered before.
- * @returns {Promise<readonly { profile: string, why: string }[]>}
+ * @returns {Promise<readonly { profile: string, why: string }[] | undefined>} undefined where devloop is not built yet
  */
 export async function neededProfiles() {
   const told = await askDoctor();
-  const { cluster, kustomize } = told ?? {};
+  if (told === undefined) return undefined;
+  const { cluster, kustomize } = told;
   return [
     ...(cluster?.status === "fail"
       ? [{ profile: "engine", why: `${cluster.message}: the containers run on the engine itself` }]
       : []),
-    ...(kustomize?.status === "fail"
+    // An old kubectl's kustomize does not know all fields of the overlay.
+    ...(kustomize !== undefined && kustomize.status !== "ok"
       ? [{ profile: "plain", why: `${kustomize.message}: takes examples/monitor/k8s/rendered/dev.yaml` }]
       : []),
   ];
