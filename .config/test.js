@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { baseImage } from "./setup/base-image.js";
 import { checkNode, dependencies } from "./setup/dependencies.js";
+import { capture } from "./setup/programs.js";
 import { narrator } from "./setup/steps.js";
 
 /** @typedef {{ passed: number, failed: number, skipped: number, note?: string }} Result */
@@ -137,18 +138,14 @@ async function runVitest(project, env) {
 
 /** Tests that render are left out without it, and fail with CI=true. */
 async function sayWithoutKustomize() {
-  const asked = [capture("kustomize", ["version"]), capture("kubectl", ["version", "--client"])];
+  const asked = [ask("kustomize", ["version"]), ask("kubectl", ["version", "--client"])];
   if ((await Promise.all(asked)).some(({ exitCode }) => exitCode === 0)) return;
   say("tests that render kustomizations are left out: neither kustomize nor kubectl is on PATH");
 }
 
 /** @returns {Promise<{ missing?: string, version?: string }>} */
 async function findEngine() {
-  const { exitCode, stdout, stderr } = await capture("docker", [
-    "version",
-    "--format",
-    "{{.Server.Version}}",
-  ]);
+  const { exitCode, stdout, stderr } = await ask("docker", ["version", "--format", "{{.Server.Version}}"]);
   return exitCode === 0
     ? { version: stdout.trim() }
     : { missing: `no container engine answers: ${firstLine(stderr)}; npm start gets one` };
@@ -202,11 +199,11 @@ async function discoverClusters() {
   ];
   for (const { label, variable, tool } of flavours) {
     const format = `{{.Label "${label}"}}`;
-    const { stdout } = await capture("docker", ["ps", "--filter", `label=${label}`, "--format", format]);
+    const { stdout } = await ask("docker", ["ps", "--filter", `label=${label}`, "--format", format]);
     const name = stdout.split("\n").find((line) => line.startsWith(clusterPrefix));
     if (name === undefined) continue;
     const args = tool === "kind" ? ["get", "kubeconfig", "--name", name] : ["kubeconfig", "get", name];
-    const kubeconfig = await capture(tool, args);
+    const kubeconfig = await ask(tool, args);
     if (kubeconfig.exitCode !== 0) {
       console.log(`${tool} cluster ${name} is not used: ${firstLine(kubeconfig.stderr)}`);
       continue;
@@ -275,22 +272,9 @@ function run(file, args, env) {
  * Runs a program and keeps what it prints.
  * @param {string} file
  * @param {string[]} args
- * @returns {Promise<{ exitCode: number, stdout: string, stderr: string }>}
  */
-function capture(file, args) {
-  return new Promise((resolve) => {
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stderr += text));
-    child.on("error", (error) => {
-      resolve({ exitCode: 1, stdout, stderr: error.message });
-    });
-    child.on("close", (code) => {
-      resolve({ exitCode: code ?? 1, stdout, stderr });
-    });
-  });
+function ask(file, args) {
+  return capture(file, args, { timeoutMs: 20_000 });
 }
 
 /** @param {string} text */

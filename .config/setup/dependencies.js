@@ -28,7 +28,9 @@ export async function dependencies() {
     why: installed === undefined ? "not installed" : "other than the lock file has them",
     does: "npm ci",
     // Without its scripts: what those build is the next step.
-    run: () => run("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"]),
+    // And with its words for errors, which `npm --silent start` would take away.
+    run: () =>
+      run("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], { npm_config_loglevel: "error" }),
     fix: "npm ping says whether the registry can be reached; behind a proxy: npm config set proxy and https-proxy",
   };
 }

@@ -34,20 +34,21 @@ export async function run(file, argv, env = {}) {
  * @param {{ timeoutMs?: number, env?: Record<string, string> }} options
  * @returns {Promise<{ exitCode: number, stdout: string, stderr: string }>}
  */
-export function capture(file, argv, { timeoutMs = 0, env = {} } = {}) {
+export function capture(file, argv, { timeoutMs, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(file, argv, {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
-      timeout: timeoutMs,
+      // spawn's own timeout would keep this process up when the program is not there.
+      ...(timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
     });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stderr += text));
-    child.on("error", (error) => {
-      resolve({ exitCode: 127, stdout, stderr: error.message });
+    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
+      resolve({ exitCode: error.code === "ENOENT" ? 127 : 1, stdout, stderr: error.message });
     });
     child.on("close", (code) => {
       resolve({ exitCode: code ?? 1, stdout, stderr });
