@@ -40,18 +40,16 @@ async function example(further) {
   for (const { profile, why } of profiles) say(`example: ${why} (profile ${profile} of devloop.yaml)`);
   const argv = [...profiles.flatMap(({ profile }) => ["-p", profile]), ...further];
   const command = ["devloop up", ...argv].join(" ");
+  const removal = ["npx devloop down", ...profiles.flatMap(({ profile }) => ["-p", profile])].join(" ");
   if (dryRun) {
-    say(
-      once ? `example: would run ${command}, edit its page, and remove it` : `example: would run ${command}`,
-    );
+    say(`example: would run ${command}${once ? ", edit its page, and remove it" : ""}`);
     return 0;
   }
-  say(
-    once
-      ? `example: ${command}, until an edit of its page is served`
-      : `example: ${command}; q or ctrl-c ends it`,
-  );
-  if (!once) return await runUp(argv);
+  if (!once) {
+    say(`example: ${command}; q or ctrl-c ends it, ${removal} removes what it deployed`);
+    return await runUp(argv);
+  }
+  say(`example: ${command}, until an edit of its page is served`);
   await runOnce(argv, say);
   say(`done, ${inAll()} in all`);
   return 0;
