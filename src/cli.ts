@@ -94,7 +94,10 @@ async function run({
           import("./commands/detach.js"),
           import("./commands/session/session.js"),
         ]);
-        return startDetached(await loadProject(project), { env, argv: process.argv.slice(1), signal });
+        return startDetached(await loadProject(project), {
+          ...{ env, argv: process.argv.slice(1), signal },
+          cleanup: options.flag("cleanup"),
+        });
       }
       outlivesTerminal = detached;
       return upCommand({

@@ -62,7 +62,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const control = localControl(store, { onStop: onQuit });
   const served = await serveLoop(
     { store, logs: kept, control, details, redact: redactor.redact },
-    { file: await realpath(loaded.loaded.file), env: options.env, signal },
+    { file: await realpath(loaded.loaded.file), env: options.env, cleanup: options.cleanup, signal },
   ).catch((error: unknown) => {
     goOnWithoutSocket(error, options);
     return undefined;

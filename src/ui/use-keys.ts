@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useInput } from "ink";
 import { actionOfKey } from "./actions.js";
 import { inputsOf, type Input } from "./keys.js";
@@ -18,7 +18,7 @@ import {
 } from "./screen-state.js";
 
 /** What the keys need of what was drawn last. */
-export interface KeysInput extends Omit<ScreenContext, "set"> {
+export interface KeysInput extends Omit<ScreenContext, "set" | "startSearch"> {
   readonly setScreen: (next: ScreenState) => void;
   /** False while another program has the terminal. */
   readonly active: boolean;
@@ -30,6 +30,10 @@ export function useKeys(input: KeysInput): void {
   const newest = useRef(input.screen);
   const drawn = useRef(input);
   drawn.current = input;
+  const searching = useRef<AbortController>(undefined);
+  // The lines that are searched are other ones then, or nobody's.
+  const searched = JSON.stringify(input.filter ?? null);
+  useEffect(() => () => searching.current?.abort(), [searched]);
 
   useInput(
     (text, key) => {
@@ -52,6 +56,11 @@ export function useKeys(input: KeysInput): void {
       tab: shownTab(newest.current, row),
       set: (change) => {
         set(change(newest.current));
+      },
+      startSearch: () => {
+        searching.current?.abort();
+        searching.current = new AbortController();
+        return searching.current.signal;
       },
     };
   }
@@ -164,6 +173,7 @@ export function useKeys(input: KeysInput): void {
   /** One thing after the other: the place, the filter, the full view, what was chosen. */
   function back(screen: ScreenState): void {
     const { logs } = screen;
+    searching.current?.abort();
     if (screen.place !== "newest") set({ ...screen, place: "newest" });
     else if (logs.filter || logs.level || logs.container || logs.search || logs.previous) {
       const { filter: _, level: __, container: ___, search: ____, previous: _____, ...rest } = logs;
