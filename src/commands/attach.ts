@@ -55,6 +55,7 @@ export async function attachTo(
     logs: remoteLogs(client, { signal }),
     control,
     details: remoteDetails(client),
+    configFile: loop.identity.file,
     cwd: options.cwd,
     env: options.env,
     notify: options.notify,

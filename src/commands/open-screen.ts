@@ -7,6 +7,7 @@ import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
 import { version } from "../lib/version.js";
 import type { Ui } from "../ui/start-ui.js";
+import { followEvents } from "./event-history.js";
 import { openInBrowser } from "./open-in-browser.js";
 import type { Environment } from "./session/adapters.js";
 
@@ -18,6 +19,8 @@ export interface ScreenOptions {
   readonly logs: LogSource;
   readonly control: LoopControl;
   readonly details: ResourceDetails;
+  /** The path of devloop.yaml. */
+  readonly configFile: string;
   /** Where saved logs go. */
   readonly cwd: string;
   readonly env: Environment;
@@ -37,7 +40,8 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
     import("../engine/plan.js"),
     import("../ui/use-alarm.js"),
   ]);
-  return startUi({
+  const events = followEvents(store);
+  const ui = startUi({
     ...{ store, logs, control, details, quit, interrupt, version },
     stdin: process.stdin,
     stdout: process.stdout,
@@ -58,11 +62,17 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
       bundle: async () => {
         const path = join(cwd, `devloop-debug-${stamp(new Date())}`);
         const { writeBundle } = await import("./debug-bundle.js");
-        await writeBundle(path, { state: store.getSnapshot(), logs, signal: options.signal });
+        const { configFile, signal } = options;
+        await writeBundle(path, { state: store.getSnapshot(), logs, events, configFile, signal });
         return relative(cwd, path);
       },
     },
   });
+  const forget = (): void => {
+    events[Symbol.dispose]();
+  };
+  ui.waitUntilExit().then(forget, forget);
+  return ui;
 }
 
 /** `20260102-030405`, in UTC. */

@@ -80,6 +80,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
     control,
     logs: kept,
     notify,
+    configFile: loaded.loaded.file,
     root: loaded.project.root,
     signal,
   });
@@ -156,6 +157,7 @@ interface ScreenOptions {
   readonly control: LoopControl;
   readonly logs: LogSource;
   readonly notify: Notify;
+  readonly configFile: string;
   readonly root: string;
   readonly signal: AbortSignal;
 }
@@ -183,6 +185,7 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     logs,
     control,
     details: session.details,
+    configFile: screen.configFile,
     cwd: options.cwd,
     env: options.env,
     signal: screen.signal,
