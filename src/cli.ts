@@ -112,6 +112,7 @@ async function run({
           outlivesTerminal ||= output === "ui";
         },
         notify: notifyMode(options.value("notify")),
+        inline: options.flag("inline"),
         signal,
       });
     }
@@ -121,6 +122,7 @@ async function run({
         ...project,
         terminal: outputMode(undefined) === "ui",
         notify: notifyMode(options.value("notify")),
+        inline: options.flag("inline"),
         signal,
       });
     }

@@ -25,6 +25,8 @@ export interface ScreenOptions {
   readonly cwd: string;
   readonly env: Environment;
   readonly notify: Notify;
+  /** Lines that scroll in the terminal's own buffer, with a few rows below, instead of all of the terminal. */
+  readonly inline: boolean;
   /** The q key: what is told afterwards is the caller's. */
   readonly quit: () => void;
   readonly interrupt: () => void;
@@ -35,6 +37,14 @@ export interface ScreenOptions {
 /** The screen on this process's terminal: of its own loop, or of another process's. */
 export async function openScreen(options: ScreenOptions): Promise<Ui> {
   const { store, logs, control, details, cwd, env, quit, interrupt, notify } = options;
+  if (options.inline) {
+    const [{ openInline }, { taskHold }] = await Promise.all([
+      import("./inline-screen.js"),
+      import("../engine/plan.js"),
+    ]);
+    const { stdin, stdout } = process;
+    return openInline({ store, logs, control, quit, interrupt, stdin, stdout, holdOf: taskHold });
+  }
   const [{ startUi }, { taskHold }, { desktopAlarm }] = await Promise.all([
     import("../ui/start-ui.js"),
     import("../engine/plan.js"),

@@ -43,6 +43,8 @@ export interface UpOptions extends ProjectOptions {
   readonly onOwnLoop: () => void;
   /** How a failure makes itself heard; left out: as devloop.yaml says. */
   readonly notify?: Notify | undefined;
+  /** A screen that scrolls, in the terminal's own buffer. */
+  readonly inline: boolean;
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -190,6 +192,7 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     env: options.env,
     signal: screen.signal,
     notify: screen.notify,
+    inline: options.inline,
     quit: () => {
       control.stop();
     },

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { useInput } from "ink";
 import { actionOfKey } from "./actions.js";
+import { suspendProcess } from "./suspend-process.js";
 import { inputsOf, type Input } from "./keys.js";
 import { offersOf } from "./palette.js";
 import { performAction, type ScreenContext } from "./perform.js";
@@ -77,6 +78,10 @@ export function useKeys(input: KeysInput): void {
     }
     if (each.name === "ctrl-c") {
       all.interrupt();
+      return;
+    }
+    if (each.name === "ctrl-z") {
+      void all.suspend(suspendProcess);
       return;
     }
     // What a key did is told until the next one.
