@@ -42,7 +42,7 @@ export function openFooter(options: FooterOptions): Footer {
   const theme = createTheme({ color: options.color ?? !process.env["NO_COLOR"] });
   let shown: readonly Line[] = [];
   let waiting = "";
-  let release: (() => void)[] = [];
+  const release: (() => void)[] = [];
   let isOpen = true;
   let frames = 0;
   let settle: () => void = () => undefined;

@@ -25,12 +25,26 @@ export interface KeysInput extends Omit<ScreenContext, "set" | "startSearch"> {
   readonly active: boolean;
 }
 
+/** How long it is told what a key did, in ms; what went wrong until the next key. */
+const noticeMs = 6_000;
+
 /** Follows the keyboard and the mouse: what is selected and shown is kept in the screen's state, all else is asked of the loop. */
 export function useKeys(input: KeysInput): void {
   // Keys may come faster than frames: each acts on what the one before it left, not on what was drawn last.
   const newest = useRef(input.screen);
   const drawn = useRef(input);
   drawn.current = input;
+  const { notice } = input.screen;
+  useEffect(() => {
+    if (!notice || notice.bad) return;
+    // The keys that the footer names are of more use than what was done a while ago.
+    const timer = setTimeout(() => {
+      if (newest.current.notice === notice) set({ ...newest.current, notice: undefined });
+    }, noticeMs);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [notice]);
   const searching = useRef<AbortController>(undefined);
   // The lines that are searched are other ones then, or nobody's.
   const searched = JSON.stringify(input.filter ?? null);
