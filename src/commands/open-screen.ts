@@ -6,6 +6,7 @@ import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
 import { version } from "../lib/version.js";
+import type { Alarm } from "../ui/use-alarm.js";
 import type { Ui } from "../ui/start-ui.js";
 import { followEvents } from "./event-history.js";
 import { openInBrowser } from "./open-in-browser.js";
@@ -37,26 +38,25 @@ export interface ScreenOptions {
 /** The screen on this process's terminal: of its own loop, or of another process's. */
 export async function openScreen(options: ScreenOptions): Promise<Ui> {
   const { store, logs, control, details, cwd, env, quit, interrupt, notify } = options;
-  if (options.inline) {
-    const [{ openInline }, { taskHold }] = await Promise.all([
-      import("./inline-screen.js"),
-      import("../engine/plan.js"),
-    ]);
-    const { stdin, stdout } = process;
-    return openInline({ store, logs, control, quit, interrupt, stdin, stdout, holdOf: taskHold });
-  }
-  const [{ startUi }, { taskHold }, { desktopAlarm }] = await Promise.all([
-    import("../ui/start-ui.js"),
+  const [{ taskHold }, { desktopAlarm }] = await Promise.all([
     import("../engine/plan.js"),
     import("../ui/use-alarm.js"),
   ]);
+  const alarm: Alarm =
+    notify === "desktop" ? desktopAlarm(env) : { kind: notify === "bell" ? "bell" : "off" };
+  if (options.inline) {
+    const { openInline } = await import("./inline-screen.js");
+    const { stdin, stdout } = process;
+    return openInline({ store, logs, control, quit, interrupt, stdin, stdout, holdOf: taskHold, alarm });
+  }
+  const { startUi } = await import("../ui/start-ui.js");
   const events = followEvents(store);
   const ui = startUi({
     ...{ store, logs, control, details, quit, interrupt, version },
     stdin: process.stdin,
     stdout: process.stdout,
     holdOf: taskHold,
-    alarm: notify === "desktop" ? desktopAlarm(env) : { kind: notify === "bell" ? "bell" : "off" },
+    alarm,
     tools: {
       open: openInBrowser,
       save: async (what, lines) => {

@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import type { LoopControl } from "../engine/loop-control.js";
-import { loopSummary } from "../engine/phase.js";
-import { resourcesOf } from "../engine/resources.js";
+import type { State } from "../engine/model.js";
+import { loopSummary, type LoopSummary } from "../engine/phase.js";
+import { resourcesOf, type Health, type Resource } from "../engine/resources.js";
 import { throttle } from "../lib/throttle.js";
 import { clipLine, line, lineWidth, paint, span, type Line } from "./line.js";
 import { headerLine, nameWidthOf, tableLine } from "./overview.js";
@@ -9,6 +10,7 @@ import { screenRows } from "./rows.js";
 import type { Ui, UiOptions } from "./start-ui.js";
 import { suspendProcess } from "./suspend-process.js";
 import { createTheme } from "./theme.js";
+import { alarmBytes } from "./use-alarm.js";
 
 /** A few rows that stay below the lines that scroll by. */
 export interface Footer extends Ui {
@@ -18,7 +20,7 @@ export interface Footer extends Ui {
 
 export interface FooterOptions extends Pick<
   UiOptions,
-  "store" | "stdin" | "stdout" | "quit" | "interrupt" | "holdOf" | "color" | "now"
+  "store" | "stdin" | "stdout" | "quit" | "interrupt" | "holdOf" | "color" | "now" | "alarm"
 > {
   readonly control: Pick<LoopControl, "trigger" | "pause" | "resume">;
 }
@@ -44,6 +46,7 @@ export function openFooter(options: FooterOptions): Footer {
   let waiting = "";
   const release: (() => void)[] = [];
   let isOpen = true;
+  let before: Health | undefined;
   let frames = 0;
   let settle: () => void = () => undefined;
   const exited = new Promise<void>((resolve) => {
@@ -59,6 +62,14 @@ export function openFooter(options: FooterOptions): Footer {
     return rows === 0 ? "" : `\r${rows > 1 ? `\u001b[${rows - 1}A` : ""}\u001b[J`;
   }
 
+  /** Once when the loop turns bad. */
+  function ring({ health, text }: LoopSummary): void {
+    const { alarm = { kind: "off" } } = options;
+    if (health === "bad" && before !== "bad")
+      stdout.write(alarmBytes(alarm, { project: store.getSnapshot().project.name, text }));
+    before = health;
+  }
+
   function flush(): void {
     if (!isOpen) return;
     // A slow terminal gets the rest once it is ready; whoever writes lines waits.
@@ -67,7 +78,11 @@ export function openFooter(options: FooterOptions): Footer {
       return;
     }
     const text = waiting;
-    const next = footerLines(options.store.getSnapshot(), { holdOf, now: now(), columns: columns() });
+    const state = store.getSnapshot();
+    const resources = resourcesOf(state, (id) => holdOf(state, id));
+    const summary = loopSummary(state, resources);
+    ring(summary);
+    const next = footerLines(state, resources, { summary, now: now(), columns: columns() });
     if (text === "" && sameLines(next, shown)) return;
     const bytes = erase() + text + next.map((each) => paint(each, columns(), theme)).join("\n");
     waiting = "";
@@ -159,21 +174,21 @@ function sameLines(a: readonly Line[], b: readonly Line[]): boolean {
 
 /** How the loop stands, what is at work or not well, and the keys. One column stays free: a full row would be broken. */
 function footerLines(
-  state: ReturnType<UiOptions["store"]["getSnapshot"]>,
+  state: State,
+  resources: readonly Resource[],
   {
-    holdOf,
+    summary,
     now,
     columns,
-  }: { readonly holdOf: UiOptions["holdOf"]; readonly now: number; readonly columns: number },
+  }: { readonly summary: LoopSummary; readonly now: number; readonly columns: number },
 ): readonly Line[] {
   const room = columns - 1;
-  const resources = resourcesOf(state, (id) => holdOf(state, id));
   const rows = screenRows(state, resources);
   const some = rows.filter(({ health }) => health === "bad" || health === "busy").slice(0, mostRows);
   const look = { selected: undefined, columns: room, now, nameWidth: nameWidthOf(rows, room), saves: false };
   return [
     line("─".repeat(room), "dim"),
-    headerLine(state, loopSummary(state, resources), { now, columns: room }),
+    headerLine(state, summary, { now, columns: room }),
     ...some.map((row) => tableLine({ row }, look)),
     keysLine(state.paused),
   ].map((each) => clipLine(each, room));
