@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { KubeObject } from "../../../src/cluster/kube.js";
+import { hasKustomize } from "../../has-kustomize.js";
 import { convertDirectory, scratchProject, type Converted } from "./projects.js";
 import { renderOverlays } from "./render-together.js";
 
@@ -91,11 +92,14 @@ async function convertWays(change: string): Promise<Ways> {
   }
 }
 
-describe("an overlay makes of the base what the merged files say", async () => {
+describe.runIf(hasKustomize)("an overlay makes of the base what the merged files say", async () => {
   const names = Object.keys(changes);
   const ways = await Promise.all(names.map((name) => convertWays(changes[name] ?? "")));
   const all = ways.flatMap(({ layered, whole, twice }) => [layered, whole, twice]);
-  const rendered = await renderOverlays(all.map(({ files }) => ({ files, overlay: "prod" })));
+  // What is left out is collected all the same.
+  const rendered = hasKustomize
+    ? await renderOverlays(all.map(({ files }) => ({ files, overlay: "prod" })))
+    : [];
 
   it.each(names.map((name, index) => [name, index * 3] as const))("%s", (_, at) => {
     const [layered, whole, twice] = rendered.slice(at, at + 3).map((objects) => comparable(objects));
@@ -105,8 +109,10 @@ describe("an overlay makes of the base what the merged files say", async () => {
   });
 });
 
-it("profiles that are on together make what asking for them when migrating makes", async () => {
-  const text = `services:
+it.runIf(hasKustomize)(
+  "profiles that are on together make what asking for them when migrating makes",
+  async () => {
+    const text = `services:
   web: {image: w, ports: ["80:80"], configs: [settings]}
   a: {image: a, profiles: [one], environment: {API_TOKEN: x, MODE: y}, configs: [settings]}
   b: {image: b, profiles: [one, two], volumes: ["data:/data"], deploy: {replicas: 2}}
@@ -115,30 +121,33 @@ it("profiles that are on together make what asking for them when migrating makes
 configs: {settings: {content: one}, own: {content: two}}
 volumes: {data: }
 `;
-  const files = {
-    "compose.yaml": text,
-    "compose.override.yaml": "services: {c: {cpus: 2, mem_limit: 1g}}\n",
-  };
-  const directory = scratchProject({ ...files, Dockerfile: "FROM x\n" });
-  onTestFinished(() => {
-    rmSync(directory, { recursive: true });
-  });
-  const overlays = { dev: "compose.override.yaml" };
-  const free = await convertDirectory(directory, { overlays });
-  const asked = await convertDirectory(directory, { overlays, profiles: ["one", "two"] });
-  const [together, taken, single] = await renderOverlays([
-    { files: free.files, overlay: "dev-profile-one+two" },
-    { files: asked.files, overlay: "dev" },
-    { files: free.files, overlay: "dev-profile-two" },
-  ]);
-  const workloads = (objects: Record<string, unknown>) =>
-    Object.keys(objects).filter((id) => id.startsWith("Deployment/"));
-  expect(comparable(together ?? [])).toEqual(comparable(taken ?? []));
-  expect(workloads(comparable(taken ?? []))).toEqual(
-    ["a", "b", "c", "web"].map((each) => `Deployment/${each}`),
-  );
-  expect(workloads(comparable(single ?? []))).toEqual(["b", "c", "web"].map((each) => `Deployment/${each}`));
-});
+    const files = {
+      "compose.yaml": text,
+      "compose.override.yaml": "services: {c: {cpus: 2, mem_limit: 1g}}\n",
+    };
+    const directory = scratchProject({ ...files, Dockerfile: "FROM x\n" });
+    onTestFinished(() => {
+      rmSync(directory, { recursive: true });
+    });
+    const overlays = { dev: "compose.override.yaml" };
+    const free = await convertDirectory(directory, { overlays });
+    const asked = await convertDirectory(directory, { overlays, profiles: ["one", "two"] });
+    const [together, taken, single] = await renderOverlays([
+      { files: free.files, overlay: "dev-profile-one+two" },
+      { files: asked.files, overlay: "dev" },
+      { files: free.files, overlay: "dev-profile-two" },
+    ]);
+    const workloads = (objects: Record<string, unknown>) =>
+      Object.keys(objects).filter((id) => id.startsWith("Deployment/"));
+    expect(comparable(together ?? [])).toEqual(comparable(taken ?? []));
+    expect(workloads(comparable(taken ?? []))).toEqual(
+      ["a", "b", "c", "web"].map((each) => `Deployment/${each}`),
+    );
+    expect(workloads(comparable(single ?? []))).toEqual(
+      ["b", "c", "web"].map((each) => `Deployment/${each}`),
+    );
+  },
+);
 
 /** The objects by kind and name, without namespaces and the hashes that generated names end in. */
 function comparable(objects: readonly KubeObject[]): Record<string, unknown> {
