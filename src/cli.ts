@@ -94,7 +94,10 @@ async function run({
           import("./commands/detach.js"),
           import("./commands/session/session.js"),
         ]);
-        return startDetached(await loadProject(project), { env, argv: process.argv.slice(1), signal });
+        return startDetached(await loadProject(project), {
+          ...{ env, argv: process.argv.slice(1), signal },
+          cleanup: options.flag("cleanup"),
+        });
       }
       outlivesTerminal = detached;
       return upCommand({
@@ -109,6 +112,7 @@ async function run({
           outlivesTerminal ||= output === "ui";
         },
         notify: notifyMode(options.value("notify")),
+        inline: options.flag("inline"),
         signal,
       });
     }
@@ -118,6 +122,7 @@ async function run({
         ...project,
         terminal: outputMode(undefined) === "ui",
         notify: notifyMode(options.value("notify")),
+        inline: options.flag("inline"),
         signal,
       });
     }

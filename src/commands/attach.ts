@@ -13,6 +13,8 @@ export interface AttachOptions extends ProjectOptions {
   readonly terminal: boolean;
   /** How a failure makes itself heard; left out: as devloop.yaml says. */
   readonly notify?: Notify | undefined;
+  /** A screen that scrolls, in the terminal's own buffer. */
+  readonly inline: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -38,7 +40,11 @@ async function configuredNotify(options: ProjectOptions): Promise<Notify> {
 /** Shows a loop's screen until q, the signal, or the loop's end. Resolves with the exit code. */
 export async function attachTo(
   loop: RunningLoop,
-  options: ProjectOptions & { readonly notify: Notify; readonly signal: AbortSignal },
+  options: ProjectOptions & {
+    readonly notify: Notify;
+    readonly inline: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<number> {
   const { signal: outer } = options;
   const quit = new AbortController();
@@ -55,9 +61,11 @@ export async function attachTo(
     logs: remoteLogs(client, { signal }),
     control,
     details: remoteDetails(client),
+    configFile: loop.identity.file,
     cwd: options.cwd,
     env: options.env,
     notify: options.notify,
+    inline: options.inline,
     signal,
     quit: () => {
       quit.abort();

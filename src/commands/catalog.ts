@@ -36,6 +36,10 @@ const profile: OptionSpec = {
 };
 const json: OptionSpec = { name: "json", about: "print JSON" };
 const project = [file, profile];
+const inline: OptionSpec = {
+  name: "inline",
+  about: "the screen as lines that scroll in the terminal's own buffer, and a few rows that stay below them",
+};
 const notify: OptionSpec = {
   name: "notify",
   value: "HOW",
@@ -64,6 +68,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { name: "detach", short: "d", about: "run in the background; attach, logs, status and stop find it" },
       { name: "cleanup", about: "remove what was deployed when it ends" },
+      inline,
       notify,
       { name: "no-logs", about: "plain output without the containers' lines" },
     ],
@@ -75,7 +80,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "attach",
     about: "the screen of the project's running loop; q leaves it running",
-    options: [...project, notify],
+    options: [...project, inline, notify],
   },
   {
     name: "stop",

@@ -69,7 +69,7 @@ function chosen(
     if (images.some((image) => name === image.name || name === `image:${image.name}`))
       throw new DevloopError(
         "LOOP_NOT_RUNNING",
-        `what builds of ${name} print is kept by a running loop alone`,
+        `what builds of ${name.replace(/^image:/, "")} print is kept by a running loop alone`,
         {
           hint: "devloop up starts one",
         },

@@ -28,8 +28,15 @@ export async function startDetached(
   {
     env,
     argv,
+    cleanup,
     signal,
-  }: { readonly env: ProjectOptions["env"]; readonly argv: readonly string[]; readonly signal: AbortSignal },
+  }: {
+    readonly env: ProjectOptions["env"];
+    readonly argv: readonly string[];
+    /** At its end it removes what it deployed. */
+    readonly cleanup: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<number> {
   const file = await realpath(loaded.file);
   const find = async (): Promise<RunningLoop | undefined> =>
@@ -67,7 +74,7 @@ export async function startDetached(
   child.unref();
   process.stdout.write(
     `${project.name} runs in the background: process ${child.pid ?? ""}, its log is ${path}\n` +
-      "devloop attach shows it, devloop wait tells when it is ready, devloop stop ends it\n",
+      `devloop attach shows it, devloop wait tells when it is ready, devloop stop ends it${cleanup ? " and removes what it deployed" : ""}\n`,
   );
   return 0;
 }

@@ -86,7 +86,11 @@ async function focusCommand(images: readonly string[], options: RequestOptions):
 async function stopCommand(options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await stopLoop(client, identity, options);
-  say(`the loop of ${identity.project} has ended; what is deployed keeps running, devloop down removes it`);
+  say(
+    identity.cleanup
+      ? `the loop of ${identity.project} has ended, and what it deployed went with it (--cleanup)`
+      : `the loop of ${identity.project} has ended; what is deployed keeps running, devloop down removes it`,
+  );
   return 0;
 }
 

@@ -36,31 +36,42 @@ export function loopLines(loop: RunningLoop, state: PublicState): string[] {
   ];
 }
 
-/** How often a status that is watched is written at most, in ms. */
+/** How often a status that is watched is asked for, in ms. */
 const watchMs = 250;
 
-/** Writes the status of a running loop, over the last one in a terminal, whenever it changes; until the signal aborts or the loop ends. */
+/**
+ * Writes the status of a running loop whenever it changes, until the signal aborts or the loop ends: in a terminal over the last one, as far as
+ * it has room.
+ */
 export async function watchStatus(
   loop: RunningLoop,
   { json, signal }: { readonly json: boolean; readonly signal: AbortSignal },
 ): Promise<number> {
   const { stdout } = process;
   let before = "";
-  for await (const _ of loop.client.lines("/v1/events", {}, { signal })) {
+  let height = 0;
+  for (;;) {
     const state = await stateOf(loop, signal);
-    if (!state) return 0;
-    const { time: _time, seq: _seq, ...rest } = state;
-    const text = JSON.stringify(rest);
-    if (text === before) {
-      await pause(watchMs, { signal });
-      continue;
+    if (!state) {
+      if (!json) stdout.write(`the loop of ${loop.identity.project} has ended\n`);
+      return 0;
     }
-    before = text;
-    if (json) stdout.write(`${JSON.stringify(state)}\n`);
-    else stdout.write(`${stdout.isTTY ? "\u001b[H\u001b[J" : ""}${loopLines(loop, state).join("\n")}\n`);
+    const { time: _time, seq: _seq, ...rest } = state;
+    const lines = loopLines(loop, state);
+    // Ages are what changes without an event; programs see the times themselves.
+    const text = json ? JSON.stringify(rest) : lines.join("\n");
+    if (text !== before) {
+      before = text;
+      if (json) stdout.write(`${JSON.stringify(state)}\n`);
+      else if (stdout.isTTY) {
+        const shown = lines.slice(0, stdout.rows - 1).map((line) => line.slice(0, stdout.columns - 1));
+        const up = Math.min(height, stdout.rows - 1);
+        stdout.write(`${up > 0 ? `\u001b[${up}A` : ""}\r\u001b[J${shown.join("\n")}\n`);
+        height = shown.length;
+      } else stdout.write(`${text}\n\n`);
+    }
     await pause(watchMs, { signal });
   }
-  return 0;
 }
 
 /** Undefined when the loop has ended. */

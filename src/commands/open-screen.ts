@@ -6,7 +6,9 @@ import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
 import { version } from "../lib/version.js";
+import type { Alarm } from "../ui/use-alarm.js";
 import type { Ui } from "../ui/start-ui.js";
+import { followEvents } from "./event-history.js";
 import { openInBrowser } from "./open-in-browser.js";
 import type { Environment } from "./session/adapters.js";
 
@@ -18,10 +20,14 @@ export interface ScreenOptions {
   readonly logs: LogSource;
   readonly control: LoopControl;
   readonly details: ResourceDetails;
+  /** The path of devloop.yaml. */
+  readonly configFile: string;
   /** Where saved logs go. */
   readonly cwd: string;
   readonly env: Environment;
   readonly notify: Notify;
+  /** Lines that scroll in the terminal's own buffer, with a few rows below, instead of all of the terminal. */
+  readonly inline: boolean;
   /** The q key: what is told afterwards is the caller's. */
   readonly quit: () => void;
   readonly interrupt: () => void;
@@ -32,17 +38,25 @@ export interface ScreenOptions {
 /** The screen on this process's terminal: of its own loop, or of another process's. */
 export async function openScreen(options: ScreenOptions): Promise<Ui> {
   const { store, logs, control, details, cwd, env, quit, interrupt, notify } = options;
-  const [{ startUi }, { taskHold }, { desktopAlarm }] = await Promise.all([
-    import("../ui/start-ui.js"),
+  const [{ taskHold }, { desktopAlarm }] = await Promise.all([
     import("../engine/plan.js"),
     import("../ui/use-alarm.js"),
   ]);
-  return startUi({
+  const alarm: Alarm =
+    notify === "desktop" ? desktopAlarm(env) : { kind: notify === "bell" ? "bell" : "off" };
+  if (options.inline) {
+    const { openInline } = await import("./inline-screen.js");
+    const { stdin, stdout } = process;
+    return openInline({ store, logs, control, quit, interrupt, stdin, stdout, holdOf: taskHold, alarm });
+  }
+  const { startUi } = await import("../ui/start-ui.js");
+  const events = followEvents(store);
+  const ui = startUi({
     ...{ store, logs, control, details, quit, interrupt, version },
     stdin: process.stdin,
     stdout: process.stdout,
     holdOf: taskHold,
-    alarm: notify === "desktop" ? desktopAlarm(env) : { kind: notify === "bell" ? "bell" : "off" },
+    alarm,
     tools: {
       open: openInBrowser,
       save: async (what, lines) => {
@@ -58,11 +72,17 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
       bundle: async () => {
         const path = join(cwd, `devloop-debug-${stamp(new Date())}`);
         const { writeBundle } = await import("./debug-bundle.js");
-        await writeBundle(path, { state: store.getSnapshot(), logs, signal: options.signal });
+        const { configFile, signal } = options;
+        await writeBundle(path, { state: store.getSnapshot(), logs, events, configFile, signal });
         return relative(cwd, path);
       },
     },
   });
+  const forget = (): void => {
+    events[Symbol.dispose]();
+  };
+  ui.waitUntilExit().then(forget, forget);
+  return ui;
 }
 
 /** `20260102-030405`, in UTC. */

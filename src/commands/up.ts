@@ -43,6 +43,8 @@ export interface UpOptions extends ProjectOptions {
   readonly onOwnLoop: () => void;
   /** How a failure makes itself heard; left out: as devloop.yaml says. */
   readonly notify?: Notify | undefined;
+  /** A screen that scrolls, in the terminal's own buffer. */
+  readonly inline: boolean;
   /** Aborts on ctrl-c and SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -62,7 +64,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
   const control = localControl(store, { onStop: onQuit });
   const served = await serveLoop(
     { store, logs: kept, control, details, redact: redactor.redact },
-    { file: await realpath(loaded.loaded.file), env: options.env, signal },
+    { file: await realpath(loaded.loaded.file), env: options.env, cleanup: options.cleanup, signal },
   ).catch((error: unknown) => {
     goOnWithoutSocket(error, options);
     return undefined;
@@ -80,6 +82,7 @@ export async function upCommand(options: UpOptions): Promise<number> {
     control,
     logs: kept,
     notify,
+    configFile: loaded.loaded.file,
     root: loaded.project.root,
     signal,
   });
@@ -156,6 +159,7 @@ interface ScreenOptions {
   readonly control: LoopControl;
   readonly logs: LogSource;
   readonly notify: Notify;
+  readonly configFile: string;
   readonly root: string;
   readonly signal: AbortSignal;
 }
@@ -183,10 +187,12 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     logs,
     control,
     details: session.details,
+    configFile: screen.configFile,
     cwd: options.cwd,
     env: options.env,
     signal: screen.signal,
     notify: screen.notify,
+    inline: options.inline,
     quit: () => {
       control.stop();
     },

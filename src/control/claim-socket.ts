@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readFile, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { link, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DevloopError } from "../lib/errors.js";
@@ -55,18 +55,16 @@ export async function socketIdentity(path: string): Promise<string | undefined> 
 async function lockPath(path: string): Promise<AsyncDisposable> {
   const deadline = Date.now() + longestClaimMs;
   for (;;) {
-    try {
-      await writeFile(path, String(process.pid), { flag: "wx", mode: 0o600 });
+    if (await makeLock(path)) {
       return {
         async [Symbol.asyncDispose]() {
           await unlink(path).catch(() => undefined);
         },
       };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    if (await isAbandoned(path)) await takeAway(path);
-    else if (Date.now() > deadline)
+    const holder = await holderOf(path);
+    if (holder === 0 || (holder !== undefined && !isAlive(holder))) await takeAway(path, holder);
+    if (Date.now() > deadline)
       throw new DevloopError(
         "LOOP_SILENT",
         "another devloop of this project is starting and does not get on",
@@ -74,20 +72,23 @@ async function lockPath(path: string): Promise<AsyncDisposable> {
           hint: `end it; if there is none: rm ${path}`,
         },
       );
-    else await sleep(20);
+    await sleep(20);
   }
 }
 
-async function isAbandoned(path: string): Promise<boolean> {
-  const holder = await holderOf(path);
-  // Empty: it was made this moment, or its maker died before it wrote.
-  if (holder === undefined) return false;
-  if (holder === 0) return Date.now() - (await madeAt(path)) > 2_000;
-  return !isAlive(holder);
-}
-
-async function madeAt(path: string): Promise<number> {
-  return (await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now();
+/** False when the file is there. It comes with its text at once: nobody ever sees a lock that does not say whose it is. */
+async function makeLock(path: string): Promise<boolean> {
+  const mine = `${path}.${process.pid}.${randomUUID()}`;
+  await writeFile(mine, String(process.pid), { flag: "wx", mode: 0o600 });
+  try {
+    await link(mine, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    await unlink(mine).catch(() => undefined);
+  }
 }
 
 /** The process that holds the lock; 0 when it does not say, undefined when there is none. */
@@ -99,16 +100,13 @@ async function holderOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** Two may find it abandoned: each moves it to a name of its own and looks at what it got, so that no living lock goes. */
-async function takeAway(path: string): Promise<void> {
-  const mine = `${path}.${process.pid}.${randomUUID()}`;
-  try {
-    await rename(path, mine);
-  } catch {
-    return;
-  }
-  const holder = await holderOf(mine);
-  if (holder !== undefined && holder !== 0 && isAlive(holder))
-    await rename(mine, path).catch(() => undefined);
-  else await rm(mine, { force: true });
+/**
+ * Removes the lock of a dead process. Several may find it dead, and a living one's may stand there by the time that the last of them gets to it: who
+ * has the second lock, of which there is one for each dead process, looks again and is the only one to remove the first.
+ */
+async function takeAway(path: string, dead: number): Promise<void> {
+  const right = `${path}.${dead}`;
+  if (!(await makeLock(right))) return;
+  if ((await holderOf(path)) === dead) await unlink(path).catch(() => undefined);
+  await unlink(right).catch(() => undefined);
 }

@@ -10,6 +10,7 @@ export interface ViewLine {
   readonly end: number;
   readonly reading: boolean;
   readonly problem?: string | undefined;
+  readonly dropped: number;
 }
 
 /** Views of the kept lines that other processes have open: each lives as long as the answer that opened it. */
@@ -43,8 +44,8 @@ export function createLogViews(logs: LogSource): LogViews {
           return;
         }
         due = false;
-        const { first, end, reading, problem } = view;
-        const line: ViewLine = { id, first, end, reading, problem };
+        const { first, end, reading, problem, dropped } = view;
+        const line: ViewLine = { id, first, end, reading, problem, dropped };
         sink.write(`${JSON.stringify(line)}\n`);
       };
       const stop = view.subscribe(tell);

@@ -18,6 +18,7 @@ export const loopIdentity = z.object({
   project: text,
   root: text.describe("the directory of devloop.yaml"),
   file: text.describe("its path"),
+  cleanup: z.boolean().optional().describe("at its end it removes what it deployed"),
 });
 export type LoopIdentity = z.infer<typeof loopIdentity>;
 

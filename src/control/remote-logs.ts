@@ -3,29 +3,12 @@ import { throttle } from "../lib/throttle.js";
 import type { ControlClient } from "./client.js";
 import type { ViewLine } from "./log-views.js";
 
-/** How often a count that is shown is asked for again, in ms. */
-const countsMs = 1_000;
 /** Views tell of growth at most this often, in ms: 20 times a second. */
 const tellMs = 50;
 
 /** The lines that another process keeps. Nothing of it throws but what is asked for by name: with the loop the views just stand still. */
 export function remoteLogs(client: ControlClient, { signal }: { readonly signal: AbortSignal }): LogSource {
-  const counts = new Map<string, { kept: number; dropped: number; askedAt: number }>();
   return {
-    counts(resource) {
-      const known = counts.get(resource) ?? { kept: 0, dropped: 0, askedAt: 0 };
-      if (Date.now() - known.askedAt > countsMs) {
-        counts.set(resource, { ...known, askedAt: Date.now() });
-        client
-          .get("/v1/log-counts", { resource }, { signal })
-          .then((answer) => {
-            const { kept, dropped } = answer as { kept: number; dropped: number };
-            counts.set(resource, { kept, dropped, askedAt: Date.now() });
-          })
-          .catch(() => undefined);
-      }
-      return { kept: known.kept, dropped: known.dropped };
-    },
     view: (filter) => remoteView(client, filter, signal),
   };
 }
@@ -37,7 +20,7 @@ function remoteView(client: ControlClient, filter: LogFilter, outer: AbortSignal
   const tell = throttle(() => {
     for (const listener of [...listeners]) listener();
   }, tellMs);
-  let place: Omit<ViewLine, "id"> = { first: 0, end: 0, reading: true };
+  let place: Omit<ViewLine, "id"> = { first: 0, end: 0, reading: true, dropped: 0 };
   let opened: (id: string) => void = () => undefined;
   const id = new Promise<string>((resolve) => {
     opened = resolve;
@@ -73,6 +56,9 @@ function remoteView(client: ControlClient, filter: LogFilter, outer: AbortSignal
     get problem() {
       return place.problem;
     },
+    get dropped() {
+      return place.dropped;
+    },
     async lines(from, to, options) {
       const query = { id: await id, from, to };
       return (await client.get("/v1/log-view/lines", query, options)) as readonly ViewedLine[];
@@ -100,6 +86,8 @@ function remoteView(client: ControlClient, filter: LogFilter, outer: AbortSignal
 export function queryOf({ resources, pod, container, pattern, level, since }: LogFilter) {
   return {
     ...(resources ? { resource: resources } : {}),
+    // A list without an entry says nothing in a query, and that would be all.
+    ...(resources?.length === 0 ? { nothing: 1 } : {}),
     ...(pod === undefined ? {} : { pod }),
     ...(container === undefined ? {} : { container }),
     ...(level === undefined ? {} : { level }),

@@ -21,13 +21,15 @@ export interface ServeOptions {
   /** The real path of devloop.yaml. */
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** At its end the loop removes what it deployed. */
+  readonly cleanup?: boolean;
   readonly signal: AbortSignal;
 }
 
 /** Opens a loop's socket; where one of the same project runs already, that one is returned instead. Throws SOCKET_REFUSED. */
 export async function serveLoop(
   loop: ServedLoop,
-  { file, env, signal }: ServeOptions,
+  { file, env, cleanup = false, signal }: ServeOptions,
 ): Promise<
   | { readonly kind: "serving"; readonly socket: LoopSocket }
   | { readonly kind: "running"; readonly loop: RunningLoop }
@@ -41,6 +43,7 @@ export async function serveLoop(
     project: project.name,
     root: project.root,
     file,
+    ...(cleanup ? { cleanup } : {}),
   };
   const directory = await makeSocketDirectory(env);
   // It may have been started with another environment, and have its socket in another of the directories.

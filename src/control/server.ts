@@ -93,7 +93,7 @@ export function controlServer(
           return;
         case "/v1/log-view":
           checkVersion(request);
-          views.open(filterOf(url.searchParams), () => {
+          views.open(viewFilter(url.searchParams), () => {
             openStream(response);
             return response;
           });
@@ -103,9 +103,6 @@ export function controlServer(
           return;
         case "/v1/log-view/find":
           sendJson(response, await views.find(url.searchParams, over));
-          return;
-        case "/v1/log-counts":
-          sendJson(response, loop.logs.counts(url.searchParams.get("resource") ?? ""));
           return;
         default:
       }
@@ -226,6 +223,12 @@ export function controlServer(
 
 function isRequest(name: string): name is RequestName {
   return Object.hasOwn(requests, name);
+}
+
+/** The filter of a screen's view, which may be one that lets nothing through. */
+function viewFilter(query: URLSearchParams): LogFilter {
+  const filter = filterOf(query);
+  return query.get("nothing") === "1" ? { ...filter, resources: [] } : filter;
 }
 
 /** What a query says of the lines that are wanted. Throws USAGE. */

@@ -28,7 +28,7 @@ export type LogPattern =
 
 /** Which lines a view shows; what is left out of it does not restrict. */
 export interface LogFilter {
-  /** Ids of workloads, and of tasks (`build:web`) whose programs print. */
+  /** Ids of workloads, and of tasks (`build:web`) whose programs print. None: nothing passes. */
   readonly resources?: readonly string[];
   /** A pod's name, without its namespace. */
   readonly pod?: string;
@@ -52,6 +52,8 @@ export interface LogView extends AsyncDisposable {
   readonly reading: boolean;
   /** Why the view shows no more lines than it does: a regular expression that takes too long, say. */
   readonly problem: string | undefined;
+  /** Lines of its resources that are no longer kept, whether they would pass the filter or not. */
+  readonly dropped: number;
   /** The lines `from` to `to - 1`, as far as they are kept. */
   lines(
     from: number,
@@ -71,8 +73,6 @@ export interface LogView extends AsyncDisposable {
 
 /** The lines that were kept, of one session: its own process's files, or another process's by its socket. */
 export interface LogSource {
-  /** How many lines of a resource are kept, and how many of its oldest are no longer. */
-  counts(resource: string): { readonly kept: number; readonly dropped: number };
   /** Throws USAGE for a regular expression that is none. */
   view(filter: LogFilter): LogView;
 }

@@ -89,7 +89,6 @@ export function App(props: AppProps) {
   const frame = frameOf({
     ...{ state, rows, row, tab, pane, selected, screen, summary, layout, window, size, theme, version },
     now: time,
-    dropped: droppedOf(logs, filter?.resources ?? Object.keys(state.workloads)),
   });
   const painted = frame.lines.map((each) => paint(each, columns, theme));
   const { stale } = window;
@@ -151,8 +150,4 @@ export function App(props: AppProps) {
     active: !suspended,
   });
   return null;
-}
-
-function droppedOf(logs: LogSource, resources: readonly string[]): number {
-  return resources.reduce((sum, resource) => sum + logs.counts(resource).dropped, 0);
 }

@@ -33,8 +33,6 @@ export interface FrameInput {
   readonly theme: Theme;
   readonly version: string;
   readonly now: number;
-  /** Lines that are no longer kept. */
-  readonly dropped: number;
 }
 export interface Frame {
   /** As many as the terminal has rows. */
@@ -195,7 +193,7 @@ function rule(input: FrameInput): Line {
 const number = new Intl.NumberFormat("en-US");
 
 /** Where in the pane one is, what is left out of it, and what it has lost. */
-function scrolled({ pane, window, screen, layout, dropped }: FrameInput): readonly string[] {
+function scrolled({ pane, window, screen, layout }: FrameInput): readonly string[] {
   const { logs, place } = screen;
   if (pane.body.kind === "text") {
     const { lines } = pane.body;
@@ -214,7 +212,7 @@ function scrolled({ pane, window, screen, layout, dropped }: FrameInput): readon
     ...(place === "newest" || !last
       ? []
       : [`line ${number.format(last.index + 1)} of ${number.format(window.end)}, G newest`]),
-    ...(dropped > 0 ? [`${number.format(dropped)} oldest dropped`] : []),
+    ...(window.dropped > 0 ? [`${number.format(window.dropped)} oldest dropped`] : []),
   ];
 }
 

@@ -110,8 +110,8 @@ export interface TableLook {
 }
 
 export function nameWidthOf(rows: readonly Row[], columns: number): number {
-  const longest = Math.max(8, ...rows.map((row) => row.name.length));
-  return Math.min(longest, maxNameWidth, Math.max(8, Math.floor(columns * 0.3)));
+  const longest = Math.max("WORKLOADS".length, ...rows.map((row) => row.name.length));
+  return Math.min(longest, maxNameWidth, Math.max(9, Math.floor(columns * 0.3)));
 }
 
 export function tableLine(each: TableLine, look: TableLook): Line {

@@ -36,6 +36,8 @@ export interface ScreenContext {
   readonly writer: FrameWriter;
   readonly suspend: (during: () => Promise<void>) => Promise<void>;
   readonly mouse: { readonly on: boolean; readonly set: (on: boolean) => void };
+  /** Ends a search that is under way; the signal is the next one's. */
+  readonly startSearch: () => AbortSignal;
   readonly quit: () => void;
   readonly interrupt: () => void;
   /** Changes what is shown, from what is shown then: what was asked for may take a while. */

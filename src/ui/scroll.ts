@@ -69,6 +69,7 @@ export async function search(
   { direction, from }: { readonly direction: "back" | "forth"; readonly from: "bottom" | "hit" },
 ): Promise<void> {
   const { screen, pane, window, layout, text, set } = context;
+  const signal = context.startSearch();
   const key = patternText(pattern);
   const isLog = pane.body.kind === "logs";
   const here = isLog ? bottomOf(screen.place, window.end) : textTop(pane.body, screen.place, layout.body);
@@ -82,9 +83,10 @@ export async function search(
   }, 300);
   try {
     const hit = isLog
-      ? await window.find(pattern, start, direction)
+      ? await window.find(pattern, start, direction, { signal })
       : inText(text, pattern, { start, direction, from });
     clearTimeout(slow);
+    if (signal.aborted) return;
     if (hit === undefined) {
       tell({
         text: `no more lines with ${key} ${direction === "back" ? "above: n searches downwards" : "below: N searches upwards"}`,
@@ -97,7 +99,8 @@ export async function search(
     const place: Place = isLog ? logPlace : { top: Math.max(0, hit - around) };
     set((now) => ({ ...now, place, hit: { pattern: key, index: hit }, notice: undefined }));
   } catch (error) {
-    tell({ text: errorText(error), bad: true });
+    // Nobody wants its answer any more.
+    if (!signal.aborted) tell({ text: errorText(error), bad: true });
   } finally {
     clearTimeout(slow);
   }

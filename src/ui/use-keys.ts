@@ -1,6 +1,7 @@
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useInput } from "ink";
 import { actionOfKey } from "./actions.js";
+import { suspendProcess } from "./suspend-process.js";
 import { inputsOf, type Input } from "./keys.js";
 import { offersOf } from "./palette.js";
 import { performAction, type ScreenContext } from "./perform.js";
@@ -18,11 +19,14 @@ import {
 } from "./screen-state.js";
 
 /** What the keys need of what was drawn last. */
-export interface KeysInput extends Omit<ScreenContext, "set"> {
+export interface KeysInput extends Omit<ScreenContext, "set" | "startSearch"> {
   readonly setScreen: (next: ScreenState) => void;
   /** False while another program has the terminal. */
   readonly active: boolean;
 }
+
+/** How long it is told what a key did, in ms; what went wrong until the next key. */
+const noticeMs = 6_000;
 
 /** Follows the keyboard and the mouse: what is selected and shown is kept in the screen's state, all else is asked of the loop. */
 export function useKeys(input: KeysInput): void {
@@ -30,6 +34,21 @@ export function useKeys(input: KeysInput): void {
   const newest = useRef(input.screen);
   const drawn = useRef(input);
   drawn.current = input;
+  const { notice } = input.screen;
+  useEffect(() => {
+    if (!notice || notice.bad) return;
+    // The keys that the footer names are of more use than what was done a while ago.
+    const timer = setTimeout(() => {
+      if (newest.current.notice === notice) set({ ...newest.current, notice: undefined });
+    }, noticeMs);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [notice]);
+  const searching = useRef<AbortController>(undefined);
+  // The lines that are searched are other ones then, or nobody's.
+  const searched = JSON.stringify(input.filter ?? null);
+  useEffect(() => () => searching.current?.abort(), [searched]);
 
   useInput(
     (text, key) => {
@@ -53,6 +72,11 @@ export function useKeys(input: KeysInput): void {
       set: (change) => {
         set(change(newest.current));
       },
+      startSearch: () => {
+        searching.current?.abort();
+        searching.current = new AbortController();
+        return searching.current.signal;
+      },
     };
   }
 
@@ -68,6 +92,10 @@ export function useKeys(input: KeysInput): void {
     }
     if (each.name === "ctrl-c") {
       all.interrupt();
+      return;
+    }
+    if (each.name === "ctrl-z") {
+      void all.suspend(suspendProcess);
       return;
     }
     // What a key did is told until the next one.
@@ -164,6 +192,7 @@ export function useKeys(input: KeysInput): void {
   /** One thing after the other: the place, the filter, the full view, what was chosen. */
   function back(screen: ScreenState): void {
     const { logs } = screen;
+    searching.current?.abort();
     if (screen.place !== "newest") set({ ...screen, place: "newest" });
     else if (logs.filter || logs.level || logs.container || logs.search || logs.previous) {
       const { filter: _, level: __, container: ___, search: ____, previous: _____, ...rest } = logs;

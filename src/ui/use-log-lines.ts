@@ -10,6 +10,8 @@ export interface LogWindow {
   readonly end: number;
   readonly reading: boolean;
   readonly problem: string | undefined;
+  /** Lines that are no longer kept. */
+  readonly dropped: number;
   /** The lines of what is looked at now are on their way. */
   readonly stale: boolean;
   /** The nearest line that matches, beginning at an index; undefined when there is none. Rejects for a pattern that takes too long. */
@@ -17,6 +19,7 @@ export interface LogWindow {
     pattern: LogPattern,
     from: number,
     direction: "back" | "forth",
+    options: { readonly signal: AbortSignal },
   ) => Promise<number | undefined>;
 }
 
@@ -24,7 +27,7 @@ interface Shown extends Omit<LogWindow, "find" | "stale"> {
   readonly key: string | undefined;
 }
 
-const nothing = { lines: [], first: 0, end: 0, reading: false, problem: undefined } as const;
+const nothing = { lines: [], first: 0, end: 0, reading: false, problem: undefined, dropped: 0 } as const;
 
 /** Follows a view of the logs: `count` lines of it that end where `place` says. No filter: nothing. */
 export function useLogLines(
@@ -62,13 +65,13 @@ export function useLogLines(
       let answered: number;
       do {
         answered = asked;
-        const { first, end, reading, problem } = opened;
+        const { first, end, reading, problem, dropped } = opened;
         const { place: at, count: many } = wanted.current;
         const [from, to] = rangeOf(at, { first, end, count: many });
         // A view whose files went away shows what is left of it.
         const lines = await opened.lines(from, to).catch(() => []);
         if (closed.signal.aborted) return;
-        setShown({ key, lines, first, end, reading, problem });
+        setShown({ key, lines, first, end, reading, problem, dropped });
       } while (answered !== asked);
       loading = false;
     };
@@ -91,7 +94,8 @@ export function useLogLines(
   }, [placeKey, count]);
 
   const find = useCallback<LogWindow["find"]>(
-    (pattern, from, direction) => view.current?.find(pattern, from, direction) ?? Promise.resolve(undefined),
+    (pattern, from, direction, options) =>
+      view.current?.find(pattern, from, direction, options) ?? Promise.resolve(undefined),
     [],
   );
   // Lines of what was looked at before are nobody's here.

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +66,13 @@ describe("the socket of a loop", () => {
     expect((await stat(path)).isSocket()).toBe(true);
     expect(await claimSocket(loop("one"), path, look)).toBeUndefined();
     expect(await look(path)).toEqual({ kind: "answers", loop: "one" });
+  });
+
+  it("is taken over from a lock that does not say whose it is", async () => {
+    const path = join(root, "a.sock");
+    await writeFile(`${path}.lock`, "");
+    expect(await claimSocket(loop("one"), path, look)).toBeUndefined();
+    expect(await readdir(root)).toEqual(["a.sock"]);
   });
 
   it("is one loop's when several start at once, over one that is dead", async () => {

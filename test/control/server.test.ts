@@ -239,7 +239,9 @@ describe("a screen in another process", () => {
     expect((await grave.lines(0, 1))[0]).toMatchObject({ text: "ERROR two", level: "error" });
     loop.logs.append([line("four")]);
     await changed(view, () => view.end === 4);
-    await until(() => logs.counts(agent).kept === 4);
+    await using nothing = logs.view({ resources: [] });
+    await changed(nothing, () => !nothing.reading);
+    expect([nothing.end, await nothing.lines(0, 9)]).toEqual([0, []]);
     await view[Symbol.asyncDispose]();
     await grave[Symbol.asyncDispose]();
   });

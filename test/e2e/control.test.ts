@@ -54,7 +54,7 @@ describe("a loop and those who look at it from elsewhere", () => {
     (await api(cluster).pods(project.namespace)).map(podLine).sort();
 
   it("says that none runs, and how to start one", async () => {
-    for (const args of [["attach"], ["logs"], ["wait"], ["trigger"], ["events"], ["stop"]]) {
+    for (const args of [["attach"], ["wait"], ["trigger"], ["events"], ["stop"]]) {
       const { code, stderr } = await devloop(...args);
       expect(code).toBe(1);
       expect(stderr).toMatch(/no loop of .* runs\n→ devloop up starts one/);
@@ -187,6 +187,12 @@ describe("a loop and those who look at it from elsewhere", () => {
     process.kill(pid, "SIGKILL");
     await until(async () => !(await socketAnswers()), "its end");
     expect((await devloop("status")).stdout).toContain("none runs");
+    // Its containers' lines are the cluster's to tell.
+    const logs = await devloop("logs", "web", "--tail", "1");
+    expect([logs.code, logs.stdout]).toEqual([0, "web │ started web\n"]);
+    expect(logs.stderr).toContain("no loop of");
+    const wrong = await devloop("logs", "wbe");
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("did you mean web?")]);
     expect((await devloop("up", "--detach")).code).toBe(0);
     expect((await devloop("wait")).code).toBe(0);
     expect((await state()).loop.pid).not.toBe(pid);

@@ -29,7 +29,7 @@ services:
     image: busybox:1
     command: ["sh", "-c", "until wget -qO- http://store:$$((9990 + 9))/edition; do sleep 0.2; done; until sh /cgi/ask; do sleep 0.2; done; exec httpd -f -p 8080 -h /cgi"]
     volumes: ["./cgi:/cgi"]
-    healthcheck: {test: "wget -qO- http://127.0.0.1:8080/index.html", interval: 1s}
+    healthcheck: {test: 'test "$$$$" -gt 0 && wget -qO- http://127.0.0.1:8080/index.html', interval: 1s}
     depends_on: [My_Store]
   api:
     build: {context: api}

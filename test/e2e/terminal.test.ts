@@ -91,6 +91,35 @@ describe("the screen in a terminal", () => {
     await terminal.see((text) => /(keep running|on purpose)[^]*[$#]/.test(text));
     expect(await terminal.state()).toEqual({ exitCode, ...sane });
   });
+
+  it("leaves the terminal as well at SIGHUP, while the loop goes on without a screen", async () => {
+    await terminal.type("clear; NODE_OPTIONS='--import ./crash.mjs' node $CLI up\n");
+    await terminal.see(isReady);
+    process.kill(Number(await project.read("pid")), "SIGHUP");
+    await until(async () => !(await terminal.alternate()), "the shell's own screen", 30_000);
+    const { stdout } = await runToEnd({ cluster, cwd: project.root, args: ["status"] });
+    expect(stdout).toContain("ready in");
+    expect((await runToEnd({ cluster, cwd: project.root, args: ["stop"] })).code).toBe(0);
+    expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
+  });
+
+  it("scrolls in the terminal's own buffer with --inline, and leaves its lines there", async () => {
+    await terminal.type("clear; node $CLI up --inline\n");
+    const screen = await terminal.see((text) => /● ready in [^]*q quit/.test(text));
+    expect(screen).toMatch(/started web[^]*devloop +ready in[^]*\n─{50,}\ndevloop e2e-terminal/);
+    expect(await terminal.alternate()).toBe(false);
+    await terminal.resize(60, 12);
+    await terminal.resize(90, 24);
+    await terminal.type("p");
+    const paused = await terminal.see((text) => /○ paused[^]*p go on/.test(text));
+    expect(paused.match(/q quit/g)).toHaveLength(1);
+    await terminal.type("p");
+    await terminal.see((text) => text.includes("p pause"));
+    await terminal.type("q");
+    const after = await terminal.see((text) => text.includes("keep running"));
+    expect(after).not.toContain("q quit");
+    expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
+  });
 });
 
 /** Tells who it is, and fails when it is asked to. */

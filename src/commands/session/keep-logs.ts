@@ -4,7 +4,7 @@ import { createLogStore, type LogStore } from "../../output/logs/log-store.js";
 import { recordTaskOutput } from "../../output/record-task-output.js";
 import type { Environment } from "./adapters.js";
 import type { Session } from "./session.js";
-import { statePath } from "./state-file.js";
+import { stateFiles, statePath } from "./state-file.js";
 
 /**
  * Keeps a session's log lines, and what its tasks print, for screens and other clients: in files of the state directory, which go with the
@@ -16,7 +16,10 @@ export function keepLogs(
 ): LogStore {
   const parent = statePath(root, env, "logs");
   const directory = newLogDirectory(parent);
-  void removeEndedLogs(parent, directory);
+  // Of every project: one that was removed, or is not worked on any more, would keep its files for good.
+  void stateFiles("logs", env).then(async (all) => {
+    for (const { path } of all) await removeEndedLogs(path, directory);
+  });
   const kept = createLogStore(directory);
   // A process that ends at once, as at a second ctrl-c, disposes of nothing.
   const removeNow = (): void => {

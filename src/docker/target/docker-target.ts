@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { networkInterfaces } from "node:os";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
 import type { KubeObject } from "../../engine/kube-object.js";
@@ -43,6 +44,8 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
   const containers = engineContainers(api);
   const store = createObjectStore();
   const life = new AbortController();
+  // Every pod listens to it.
+  setMaxListeners(0, life.signal);
   const network = prefixOf(project);
   const programs: Programs = {
     open: (container, argv, by) => openExec(api, container, argv, by),

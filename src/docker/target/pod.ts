@@ -1,4 +1,4 @@
-import { addAbortListener } from "node:events";
+import { addAbortListener, setMaxListeners } from "node:events";
 import { startDeadline } from "../../lib/deadline.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { containerBody } from "./container-body.js";
@@ -52,6 +52,7 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
   const restart: Restart = spec.restartPolicy ?? "Always";
   const grace = spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
   const outer = addAbortListener(signal, () => {
     stop.abort();
   });

@@ -91,19 +91,21 @@ export interface Dialled {
 }
 
 /**
- * What source text dials of these hosts: `api:5000`, `http://api/`, `("api", 5000)`, `host: "api", port: 5000`. Ports of
- * one digit are none: `order:2` is a style. Nor is the tag of an image.
+ * What source text dials of these hosts: `api:5000`, `http://api/`, `connect(("api", 5000))`, `host: "api", port: 5000`.
+ * Ports of one digit are none: `order:2` is a style. Nor is the tag of an image, or a number beside a word in a line that
+ * says nothing of connections.
  */
 export function dialledInSource(text: string, hosts: readonly string[]): readonly Dialled[] {
   const names = hosts.map(quoted).join("|");
   if (names === "" || !new RegExp(names, "i").test(text)) return [];
   const digits = "\\d{2,5}";
   const found = [...written(text, names, digits), ...implied(text, names), ...paired(text, names, digits)];
-  return found.flatMap(({ host, port, at }) => {
+  return found.flatMap(({ host, port, at, isPair }) => {
     const start = text.lastIndexOf("\n", at - 1) + 1;
     const end = text.indexOf("\n", at);
     const own = text.slice(start, end === -1 ? undefined : end);
     if (/\bimage\b["']?\s*[:=]|^\s*FROM\s/i.test(own)) return [];
+    if (isPair && !/connect|socket|dial|host|addr|client|server|port/i.test(own)) return [];
     return [{ host: host.toLowerCase(), port, line: text.slice(0, start).split("\n").length }];
   });
 }
@@ -112,6 +114,8 @@ interface Match {
   readonly host: string;
   readonly port: number;
   readonly at: number;
+  /** Two values beside each other, which need not be a host and its port. */
+  readonly isPair: boolean;
 }
 
 const quoted = (host: string): string => host.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -131,14 +135,15 @@ function implied(text: string, names: string): readonly Match[] {
 /** `("db", 5432)`, `host="db", port=5432` */
 function paired(text: string, names: string, digits: string): readonly Match[] {
   const port = "(?:[\"']?port[\"']?\\s*[:=]\\s*)?[\"'`]?";
-  return matches(text, `["'\`](?<host>${names})["'\`]\\s*,\\s*${port}(?<port>${digits})(?![\\w.])`);
+  return matches(text, `(?<pair>["'\`])(?<host>${names})["'\`]\\s*,\\s*${port}(?<port>${digits})(?![\\w.])`);
 }
 
 function matches(text: string, expression: string): readonly Match[] {
   return [...text.matchAll(new RegExp(expression, "gim"))].flatMap(({ groups = {}, index }) => {
     const { host = "", scheme = "" } = groups;
     const port = Number(groups["port"] ?? schemePorts[scheme.toLowerCase()] ?? 0);
-    return port > 0 && port < 65_536 ? [{ host, port, at: index }] : [];
+    const isPair = groups["pair"] !== undefined;
+    return port > 0 && port < 65_536 ? [{ host, port, at: index, isPair }] : [];
   });
 }
 

@@ -19,32 +19,33 @@ export function peerPorts(
 ): readonly (ServicePortPlan & { readonly name: string })[] {
   const { project, sources } = view;
   const peers = allServices(project).filter(([key]) => key !== view.key && !joined.includes(key));
-  const texts = [
-    ...peers.flatMap(([, { environment, command, entrypoint, healthcheck }]) => [
-      ...Object.values(environment ?? {}).flatMap((value) => value ?? []),
-      ...(command ?? []),
-      ...(entrypoint ?? []),
-      ...(healthcheck?.test ?? []),
-    ]),
-    ...mountedTexts(view),
-  ];
+  const said = peers.flatMap(([, { environment, command, entrypoint, healthcheck }]) => [
+    ...Object.values(environment ?? {}).flatMap((value) => value ?? []),
+    ...(command ?? []),
+    ...(entrypoint ?? []),
+    ...(healthcheck?.test ?? []),
+  ]);
   const hosts = hostsOf(view);
-  const dialled = texts.flatMap((text) => hosts.flatMap((host) => dialledPorts(text, host)));
+  const dialled = (texts: readonly string[]): readonly ServicePortPlan[] =>
+    texts
+      .flatMap((text) => hosts.flatMap((host) => dialledPorts(text, host)))
+      .map((port) => ({ port, protocol: "TCP" }));
   const exposed = exposedPorts(dockerfileText(view.service, sources) ?? "");
   const known = new Set([...own, ...exposed].map(({ port }) => port));
-  const further = [...new Set(dialled)]
-    .filter((port) => !known.has(port))
-    .sort((left, right) => left - right);
   const built = [view.key, ...joined].some((key) => {
     const service = findService(key, project);
     return service !== undefined && localContext(service) !== undefined;
   });
   const inSources = built || view.service.deploy?.endpoint_mode === "vip" ? sourcePorts(hosts, sources) : [];
+  // Where several tell of a port, the first counts: what was found in a file is told only of what nothing else says.
+  const found = [...dialled(said), ...inSources, ...dialled(mountedTexts(view))];
+  const further = new Map(found.toReversed().map((each) => [each.port, each]));
   return namedPorts([
     ...own,
     ...exposed,
-    ...further.map((port): ServicePortPlan => ({ port, protocol: "TCP" })),
-    ...inSources.filter(({ port }) => !known.has(port) && !further.includes(port)),
+    ...[...further.values()]
+      .filter(({ port }) => !known.has(port))
+      .sort((left, right) => left.port - right.port),
   ]);
 }
 

@@ -109,6 +109,7 @@ export interface ServicePortPlan {
   readonly protocol: "TCP" | "UDP" | "SCTP";
   readonly name?: string;
   readonly appProtocol?: string;
+  readonly nodePort?: number;
   /** The source text that tells of it, when nothing else does. */
   readonly foundAt?: DialledPort;
 }

@@ -43,14 +43,15 @@ export function servicesOf(
 }
 
 /** Which ports of a service that devloop builds are reached, and what told of those that only sources name. */
-function sayReached(
-  { name, options, sources, say }: ServiceView,
-  ports: readonly NamedPort[],
-  headless: boolean,
-): void {
+function sayReached(view: ServiceView, ports: readonly NamedPort[], headless: boolean): void {
+  const { name, options, sources } = view;
   if (headless) {
     const known = ports.length === 0 ? "no port of it is known, so " : "";
-    say("converted", ["build"], `${known}Service ${name} gives the pods' addresses: every port is reached`);
+    view.say(
+      "converted",
+      ["build"],
+      `${known}Service ${name} gives the pods' addresses: every port is reached`,
+    );
     return;
   }
   const told = ports.map(({ port, foundAt }) =>
@@ -59,7 +60,7 @@ function sayReached(
       : `${port} (as ${relative(options.out, foundAt.file).split(sep).join("/")}:${foundAt.line} dials it)`,
   );
   const unread = sources.scannedAll ? "" : ", as the sources were too many to look through all of them";
-  say(
+  view.say(
     "approximated",
     ["build"],
     `peers reach port ${told.join(", ")} of Service ${name} alone: name any other under expose${unread}`,
@@ -82,10 +83,11 @@ function serviceSpec(
   ports: readonly NamedPort[],
 ): Exclude<Tree, string | number | boolean | null> {
   const selector = { "app.kubernetes.io/name": view.name };
-  const listed = ports.map(({ name, port, protocol, appProtocol }) => ({
+  const listed = ports.map(({ name, port, protocol, appProtocol, nodePort }) => ({
     name,
     port,
     targetPort: port,
+    nodePort,
     protocol,
     appProtocol,
   }));

@@ -28,6 +28,8 @@ const highWater = 8 << 20;
  */
 export interface LogStore extends LogSource, AsyncDisposable {
   append(lines: readonly LogLine[]): void;
+  /** How many lines of a resource are kept, and how many of its oldest are no longer. */
+  counts(resource: string): { readonly kept: number; readonly dropped: number };
   /** Resolves when there is room for more lines. */
   drain(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { lastPart } from "../../lib/short-name.js";
 import { createPacer } from "../../lib/pacer.js";
 import { createMatches } from "./matches.js";
 import type { NumberedLine, ResourceLog } from "./resource-log.js";
-import { createView, type OpenView, type ViewedLogs } from "./views.js";
+import { createView, droppedOf, type OpenView, type ViewedLogs } from "./views.js";
 
 /** Places of the session's lines that are looked through at once. */
 const windowOrders = 2048;
@@ -63,6 +63,7 @@ export function matchView(filter: LogFilter, logs: ViewedLogs): OpenView {
       end: () => matches.end,
       reading: () => problem === undefined && seen < openedAt,
       problem: () => problem,
+      dropped: () => droppedOf(resources()),
       read: (from, to) => matches.read(from, to),
       onWake: () => void pump(),
       onClose: () => {

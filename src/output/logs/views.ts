@@ -32,6 +32,7 @@ export interface ViewParts {
   readonly end: () => number;
   readonly reading?: () => boolean;
   readonly problem?: () => string | undefined;
+  readonly dropped: () => number;
   /** Within `first` and `end`. */
   readonly read: (from: number, to: number) => Promise<readonly ViewedLine[]>;
   readonly onWake?: () => void;
@@ -64,6 +65,9 @@ export function createView(makeParts: (notify: () => void) => ViewParts): OpenVi
     },
     get problem() {
       return parts.problem?.();
+    },
+    get dropped() {
+      return parts.dropped();
     },
     lines,
     async find(pattern, from, direction, options = {}) {
@@ -103,12 +107,18 @@ export function resourceView(id: string, logs: ViewedLogs): OpenView {
   return createView(() => ({
     first: () => logs.resource(id)?.first ?? 0,
     end: () => logs.resource(id)?.end ?? 0,
+    dropped: () => logs.resource(id)?.dropped ?? 0,
     read: async (from, to) =>
       ((await logs.resource(id)?.range(from, to)) ?? []).map(({ number, line }) => ({
         ...line,
         index: number,
       })),
   }));
+}
+
+/** Lines that are no longer kept. */
+export function droppedOf(resources: Iterable<ResourceLog>): number {
+  return [...resources].reduce((sum, { dropped }) => sum + dropped, 0);
 }
 
 /** Every resource's lines, by their places: those of a resource that dropped its oldest are left out. */
@@ -119,6 +129,7 @@ export function orderView(logs: ViewedLogs): OpenView {
       return first === Infinity ? logs.order() : first - 1;
     },
     end: () => logs.order(),
+    dropped: () => droppedOf(logs.resources()),
     read: async (from, to) => {
       const found = await Promise.all(
         [...logs.resources()].map((resource) => resource.orders(from + 1, to + 1)),

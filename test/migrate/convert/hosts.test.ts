@@ -61,7 +61,8 @@ describe("what source text dials", () => {
     "api:5000-alpine",
     "order: 2; api:2",
     "api:70000",
-    "('api', 5000.5)",
+    "connect('api', 5000.5)",
+    "sizes = [('api', 5000)]",
   ])("nothing in %s", (text) => {
     expect(dialledInSource(text, ["web", "api"])).toEqual([]);
   });

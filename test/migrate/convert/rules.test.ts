@@ -702,6 +702,33 @@ describe("workloads", () => {
   });
 });
 
+describe("what is empty", () => {
+  it("is told as such, and loses nothing", async () => {
+    const keys = [
+      "dns: []",
+      "ulimits: {}",
+      "logging: {}",
+      "ports: []",
+      "environment: {}",
+      "deploy: {}",
+      "volumes: []",
+    ];
+    const { told, report } = await convertText(
+      `${service([...keys, 'user: ""', "tmpfs: []", "networks: {n: }"].join("\n"))}networks: {n: {ipam: {config: []}}}\nvolumes: {v: {driver_opts: {}}, w: }\n`,
+    );
+    const paths = keys.map((key) => `services.web.${key.replace(/:.*/, "")}`);
+    for (const path of [...paths, "networks.n.ipam", "volumes.v.driver_opts"])
+      expect(told(path), path).toBe("converted: there is nothing in it");
+    expect(told("services.web.user")).toBe("converted: empty: the image's own");
+    expect(report.filter(({ outcome }) => outcome === "dropped" || outcome === "decision")).toEqual([]);
+  });
+
+  it("but an entrypoint that is taken away without a command is for a person", async () => {
+    const { told } = await convertText(service("entrypoint: []"));
+    expect(told("services.web.entrypoint")).toMatch(/^decision/);
+  });
+});
+
 describe("profiles", () => {
   const text =
     "services:\n  web: {image: w}\n  a: {image: a, profiles: [one]}\n  b: {image: b, profiles: [one, two]}\n";
@@ -752,14 +779,14 @@ describe("profiles", () => {
   });
 
   it("makes overlays of all sets of four profiles, and of single ones alone where there are more", async () => {
-    const overlaysOf = async (names: string): Promise<number> => {
-      const services = [...names].map((name) => `  ${name}: {image: x, profiles: [${name}]}\n`);
+    const overlaysOf = async (...names: string[]): Promise<number> => {
+      const services = names.map((name) => `  ${name}: {image: x, profiles: [${name}]}\n`);
       const { files } = await convertText(`services:\n  w: {image: w}\n${services.join("")}`);
       return files.filter(({ path }) => /dev-profile-[^/]*\/kustom/.test(path) && path.includes("overlays"))
         .length;
     };
-    expect(await overlaysOf("abcd")).toBe(15);
-    expect(await overlaysOf("abcde")).toBe(5);
+    expect(await overlaysOf("a", "b", "c", "d")).toBe(15);
+    expect(await overlaysOf("a", "b", "c", "d", "e")).toBe(5);
   });
 
   it("writes nothing outside, whatever a profile is called", async () => {
