@@ -59,6 +59,9 @@ describe.skipIf(!available && !process.env["CI"])("README's commands", () => {
     "npm start --once serves the example, then an edit of it, and leaves nothing",
     { timeout: 300_000 },
     async () => {
+      // Else it would install anew what this very test runs on.
+      const { stdout: planned } = await run("node", [".config/start.js", "--dry-run"], { cwd: root, env });
+      expect(planned).toContain("start: dependencies: as the lock file has them\n");
       const { stdout: before } = await run("git", ["status", "--short", "examples"], { cwd: root });
       const told = await command("npm start -- --once", root);
       done.add("npm start -- --once");
