@@ -9,7 +9,7 @@ import { headerLine, nameWidthOf, tableLine } from "./overview.js";
 import { screenRows } from "./rows.js";
 import type { Ui, UiOptions } from "./start-ui.js";
 import { suspendProcess } from "./suspend-process.js";
-import { createTheme } from "./theme.js";
+import { createTheme, isLight } from "./theme.js";
 import { alarmBytes } from "./use-alarm.js";
 
 /** A few rows that stay below the lines that scroll by. */
@@ -41,7 +41,8 @@ const showCursor = "\u001b[?25h";
 /** Follows the loop below the terminal's own lines, which stay in its scroll-back: no other buffer is taken. */
 export function openFooter(options: FooterOptions): Footer {
   const { store, control, stdin, stdout, holdOf, now = Date.now } = options;
-  const theme = createTheme({ color: options.color ?? !process.env["NO_COLOR"] });
+  const color = options.color ?? !process.env["NO_COLOR"];
+  const theme = createTheme({ color, light: isLight(process.env) });
   let shown: readonly Line[] = [];
   let waiting = "";
   const release: (() => void)[] = [];

@@ -105,8 +105,8 @@ describe("the screen in a terminal", () => {
 
   it("scrolls in the terminal's own buffer with --inline, and leaves its lines there", async () => {
     await terminal.type("clear; node $CLI up --inline\n");
-    const screen = await terminal.see((text) => /● ready in [^]*q quit/.test(text));
-    expect(screen).toMatch(/started web[^]*devloop +ready in[^]*\n─{50,}\ndevloop e2e-terminal/);
+    const screen = await terminal.see((text) => /started web[^]*● ready in [^]*q quit/.test(text));
+    expect(screen).toMatch(/devloop +ready in[^]*\n─{50,}\ndevloop e2e-terminal/);
     expect(await terminal.alternate()).toBe(false);
     await terminal.resize(60, 12);
     await terminal.resize(90, 24);
