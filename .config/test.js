@@ -3,13 +3,17 @@
 //   node .config/test.js unit               only the named ones: check, unit, integration, e2e
 //   node .config/test.js unit test/config   what follows the stages goes to vitest
 // Integration tests need a container engine and end-to-end tests a cluster as well. Where none answers they are left out
-// with the reason; with CI=true that is a failure, and so is every test that skips itself.
+// with the reason; with CI=true that is a failure, and so is every test that skips itself. On a fresh clone the dependencies
+// are installed first, as by `npm start`; which also gets an engine where there is none.
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { baseImage } from "./setup/base-image.js";
+import { checkNode, dependencies } from "./setup/dependencies.js";
+import { capture } from "./setup/programs.js";
+import { narrator } from "./setup/steps.js";
 
 /** @typedef {{ passed: number, failed: number, skipped: number, note?: string }} Result */
 
@@ -21,12 +25,19 @@ const kubeconfigVariables = ["DEVLOOP_TEST_KUBECONFIG_KIND", "DEVLOOP_TEST_KUBEC
 const root = join(import.meta.dirname, "..");
 const inCi = process.env["CI"] === "true";
 const { stages, vitestArgs } = readArguments(process.argv.slice(2));
+const { say, step } = narrator({ name: "test", dryRun: false });
 const scratch = await mkdtemp(join(tmpdir(), "devloop-test-"));
 const reports = process.env["VITEST_REPORT_DIR"] ?? scratch;
 await mkdir(reports, { recursive: true });
 
 try {
+  checkNode();
+  await step("dependencies", await dependencies());
   process.exitCode = (await runStages()) ? 0 : 1;
+} catch (error) {
+  const { message, fix } = /** @type {Error & { fix?: string }} */ (error);
+  console.log(`test: ${message}${fix === undefined ? "" : `\n  → ${fix}`}\n\n0 passed, 1 failed`);
+  process.exitCode = 1;
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }
@@ -66,10 +77,17 @@ async function runStages() {
  */
 async function runStage(stage) {
   if (stage === "check") return asOne(await npmRun("check"), "npm run check");
+  if (["unit", "integration"].includes(stage)) await sayWithoutKustomize();
   if (stage === "unit") return await runVitest("unit", {});
   const engine = await findEngine();
   if (engine.missing !== undefined) return leaveOut(engine.missing);
+  const images = await findImages();
+  if (images.missing !== undefined) return leaveOut(images.missing);
   const cluster = await findClusters();
+  if (stage === "integration" && Number.parseInt(engine.version ?? "") < 23)
+    say(`Docker ${engine.version} is older than 23: what is compared with newer engines is left out`);
+  if (stage === "integration" && cluster.missing !== undefined)
+    say(`tests on clusters are left out: ${cluster.missing}`);
   if (stage === "integration") return await runVitest("integration", cluster.env);
   if (cluster.missing !== undefined) return leaveOut(cluster.missing);
   const build = asOne(await npmRun("build"), "npm run build");
@@ -118,10 +136,34 @@ async function runVitest(project, env) {
   return { ...result, failed: 1, note: `vitest exited with ${exitCode}` };
 }
 
-/** @returns {Promise<{ missing?: string }>} */
+/** Tests that render are left out without it, and fail with CI=true. */
+async function sayWithoutKustomize() {
+  const asked = [ask("kustomize", ["version"]), ask("kubectl", ["version", "--client"])];
+  if ((await Promise.all(asked)).some(({ exitCode }) => exitCode === 0)) return;
+  say("tests that render kustomizations are left out: neither kustomize nor kubectl is on PATH");
+}
+
+/** @returns {Promise<{ missing?: string, version?: string }>} */
 async function findEngine() {
-  const { exitCode, stderr } = await capture("docker", ["version", "--format", "{{.Server.Version}}"]);
-  return exitCode === 0 ? {} : { missing: `no container engine answers: ${firstLine(stderr)}` };
+  const { exitCode, stdout, stderr } = await ask("docker", ["version", "--format", "{{.Server.Version}}"]);
+  return exitCode === 0
+    ? { version: stdout.trim() }
+    : { missing: `no container engine answers: ${firstLine(stderr)}; npm start gets one` };
+}
+
+/**
+ * The images that tests build from.
+ * @returns {Promise<{ missing?: string }>}
+ */
+async function findImages() {
+  try {
+    await step("base image", await baseImage("busybox:1", say));
+    await step("base image", await baseImage("node:20-bookworm-slim", say));
+    return {};
+  } catch (error) {
+    const { message, fix } = /** @type {Error & { fix?: string }} */ (error);
+    return { missing: `${firstLine(message)}; ${fix}` };
+  }
 }
 
 /**
@@ -157,11 +199,11 @@ async function discoverClusters() {
   ];
   for (const { label, variable, tool } of flavours) {
     const format = `{{.Label "${label}"}}`;
-    const { stdout } = await capture("docker", ["ps", "--filter", `label=${label}`, "--format", format]);
+    const { stdout } = await ask("docker", ["ps", "--filter", `label=${label}`, "--format", format]);
     const name = stdout.split("\n").find((line) => line.startsWith(clusterPrefix));
     if (name === undefined) continue;
     const args = tool === "kind" ? ["get", "kubeconfig", "--name", name] : ["kubeconfig", "get", name];
-    const kubeconfig = await capture(tool, args);
+    const kubeconfig = await ask(tool, args);
     if (kubeconfig.exitCode !== 0) {
       console.log(`${tool} cluster ${name} is not used: ${firstLine(kubeconfig.stderr)}`);
       continue;
@@ -181,6 +223,7 @@ async function discoverClusters() {
 async function problemOf(file) {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return `${file} cannot be read`;
+  const { parse } = await import("yaml");
   /** @type {unknown} */
   const parsed = parse(text);
   const config = /** @type {{ clusters?: { cluster?: { server?: string } }[] } | null} */ (parsed);
@@ -229,22 +272,9 @@ function run(file, args, env) {
  * Runs a program and keeps what it prints.
  * @param {string} file
  * @param {string[]} args
- * @returns {Promise<{ exitCode: number, stdout: string, stderr: string }>}
  */
-function capture(file, args) {
-  return new Promise((resolve) => {
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (stderr += text));
-    child.on("error", (error) => {
-      resolve({ exitCode: 1, stdout, stderr: error.message });
-    });
-    child.on("close", (code) => {
-      resolve({ exitCode: code ?? 1, stdout, stderr });
-    });
-  });
+function ask(file, args) {
+  return capture(file, args, { timeoutMs: 20_000 });
 }
 
 /** @param {string} text */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // `npm test` runs the projects one after another: unit and integration first, then end-to-end on the cluster.
@@ -11,6 +12,8 @@ export default defineConfig({
           include: ["test/**/*.test.{ts,tsx}"],
           exclude: ["test/e2e/**", "test/**/*.integration.test.ts"],
           testTimeout: 20_000,
+          // Left to itself, vitest leaves one core idle: half of a machine that has two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
         },
       },
       {

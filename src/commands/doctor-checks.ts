@@ -2,7 +2,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { bytes } from "../lib/format.js";
 import { runTool } from "../lib/run-tool.js";
-import { installCommand, packageManager, startEngineCommand } from "./install-commands.js";
+import { installCommand, packageManager } from "./install-commands.js";
 
 /** One thing looked at. `fail`: devloop cannot work without it; `warn`: some of it cannot, or not for long. */
 export interface Check {
@@ -13,7 +13,7 @@ export interface Check {
   readonly fix?: string;
 }
 
-interface ToolOptions {
+export interface ToolOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
@@ -28,49 +28,6 @@ export function checkNode(version: string): Check {
   };
 }
 
-/** BuildKit is part of Docker's engine since 18.09; devloop is kept working with 20.10 (API 1.41) and newer. */
-export function checkBuildKit(engine: {
-  readonly version: string;
-  readonly apiVersion: string;
-  readonly product: string;
-}): Check {
-  const name = "buildkit";
-  if (/podman/i.test(engine.product)) {
-    const fix = "point DOCKER_HOST at a Docker engine";
-    return { name, status: "fail", message: `${engine.product} has no BuildKit`, fix };
-  }
-  const fix = "install Docker 20.10 or newer: https://docs.docker.com/engine/install";
-  if (!atLeast(engine.apiVersion, [1, 39])) {
-    return { name, status: "fail", message: `Docker ${engine.version} has no BuildKit`, fix };
-  }
-  if (!atLeast(engine.apiVersion, [1, 41])) {
-    return {
-      name,
-      status: "warn",
-      message: `part of Docker ${engine.version}, which is older than 20.10`,
-      fix,
-    };
-  }
-  return { name, status: "ok", message: `part of the engine (API ${engine.apiVersion})` };
-}
-
-/**
- * Why an engine does not answer, with the command that ends it: one that is not installed is installed, one that is there is
- * started. What is wrong with its address or its rights, the error itself tells.
- */
-export async function judgeEngineFailure(error: unknown, options: ToolOptions): Promise<Check> {
-  const message = errorText(error);
-  const { code, syscall } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  const nobodyThere = syscall === "connect" && (code === "ENOENT" || code === "ECONNREFUSED");
-  const hint = error instanceof DevloopError ? error.hint : undefined;
-  if (!nobodyThere) return { name: "engine", status: "fail", message, ...(hint ? { fix: hint } : {}) };
-  const manager = await packageManager();
-  const daemon = process.platform === "linux" ? "dockerd" : "docker";
-  const { problem } = await toolVersion(daemon, ["--version"], options);
-  const fix = problem === undefined ? startEngineCommand(manager) : installCommand("engine", manager);
-  return { name: "engine", status: "fail", message, fix };
-}
-
 export async function checkBuildx(options: ToolOptions): Promise<Check> {
   const found = await toolVersion("docker", ["buildx", "version"], options);
   if (found.version !== undefined) return { name: "buildx", status: "ok", message: found.version };
@@ -81,30 +38,39 @@ export async function checkBuildx(options: ToolOptions): Promise<Check> {
   };
 }
 
+/** Whether the project has use for a tool; `unknown` where there is no project. */
+export type Need = "needed" | "not needed" | "unknown";
+
 /** kustomize, or kubectl, which has it built in. */
-export async function checkRenderer(options: ToolOptions): Promise<Check> {
+export async function checkRenderer(options: ToolOptions, need: Need): Promise<Check> {
   const name = "kustomize";
   const [kustomize, kubectl] = await Promise.all([
     toolVersion("kustomize", ["version"], options),
     toolVersion("kubectl", ["version", "--client"], options),
   ]);
   if (kustomize.version !== undefined) return { name, status: "ok", message: kustomize.version };
-  if (kubectl.version !== undefined) return { name, status: "ok", message: `in kubectl ${kubectl.version}` };
-  return {
-    name,
-    status: "fail",
-    message: `${kustomize.problem}; ${kubectl.problem}`,
-    fix: installCommand("kustomize", await packageManager()),
-  };
+  if (need === "not needed")
+    return { name, status: "ok", message: `${kustomize.problem}: this project has no use for it` };
+  const fix = installCommand("kustomize", await packageManager());
+  if (kubectl.version === undefined)
+    return { name, status: "fail", message: `${kustomize.problem}; ${kubectl.problem}`, fix };
+  if (!atLeast(kubectl.version.replace(/^v/, ""), [1, 21])) {
+    const message = `only in kubectl ${kubectl.version}, whose kustomize is of 2019 (2.0.3): newer fields fail`;
+    return { name, status: "warn", message, fix };
+  }
+  return { name, status: "ok", message: `in kubectl ${kubectl.version}` };
 }
 
-export async function checkHelm(options: ToolOptions): Promise<Check> {
+export async function checkHelm(options: ToolOptions, need: Need): Promise<Check> {
+  const name = "helm";
   const found = await toolVersion("helm", ["version", "--short"], options);
-  if (found.version !== undefined) return { name: "helm", status: "ok", message: found.version };
+  if (found.version !== undefined) return { name, status: "ok", message: found.version };
+  if (need === "not needed")
+    return { name, status: "ok", message: `${found.problem}: this project has no use for it` };
   return {
-    name: "helm",
-    status: "warn",
-    message: `${found.problem}: only needed for helm deploys`,
+    name,
+    status: need === "needed" ? "fail" : "warn",
+    message: need === "needed" ? found.problem : `${found.problem}: only needed for helm deploys`,
     fix: installCommand("helm", await packageManager()),
   };
 }
@@ -130,6 +96,31 @@ export async function checkInotify(folder = "/proc/sys/fs/inotify"): Promise<Che
     status: "warn",
     message: `${message}: too few for a large project or several nodes`,
     fix: `sudo sysctl ${raise.join(" ")}`,
+  };
+}
+
+/** File systems that tell nothing of edits made on their other side, by statfs(2)'s number. */
+const deafFileSystems: Readonly<Record<number, string>> = {
+  0x01021997: "9p",
+  0x6969: "NFS",
+  0xff534d42: "CIFS",
+  0xfe534d42: "SMB",
+  0x786f4256: "vboxsf",
+};
+
+/** Whether edits below the project's directory are told to who watches it; undefined where they are. */
+export async function checkWatching(
+  folder: string,
+  typeOf = async (path: string): Promise<number> => (await statfs(path)).type,
+): Promise<Check | undefined> {
+  if (process.platform !== "linux") return undefined;
+  const found = deafFileSystems[await typeOf(folder).catch(() => 0)];
+  if (found === undefined) return undefined;
+  return {
+    name: "watching",
+    status: "warn",
+    message: `${folder} is on ${found}, which tells nothing of edits that are made on its other side`,
+    fix: "clone the project into this system's own files, for WSL: below ~, and edit it there",
   };
 }
 
@@ -163,7 +154,7 @@ type ToolAnswer =
   | { readonly version?: undefined; readonly problem: string };
 
 /** The version in what a tool prints, or what is wrong with it. */
-async function toolVersion(
+export async function toolVersion(
   file: string,
   args: readonly string[],
   { env, signal }: ToolOptions,
@@ -184,7 +175,7 @@ function defined(env: ToolOptions["env"]): Record<string, string> {
 }
 
 /** Whether `20.19.2` or `1.45` is not older than the given parts. */
-function atLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+export function atLeast(version: string, [major, minor]: readonly [number, number]): boolean {
   const [first = 0, second = 0] = version.split(".").map(Number);
   return first > major || (first === major && second >= minor);
 }

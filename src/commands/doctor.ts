@@ -5,25 +5,27 @@ import { relative } from "node:path";
 import { styleText } from "node:util";
 import type Dockerode from "dockerode";
 import { NoLocalClusterError } from "../cluster/providers/choose.js";
+import { kustomizationInputs } from "../cluster/render/kustomization-inputs.js";
 import { resolveCluster } from "../cluster/providers/resolve.js";
 import { connectEngine } from "../docker/connect.js";
-import { findEngine } from "../docker/endpoint.js";
+import { findEngine, type EngineEndpoint } from "../docker/endpoint.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
-import type { ClusterSpec } from "../engine/model.js";
+import type { ClusterSpec, DeploySpec } from "../engine/model.js";
 import { startDeadline } from "../lib/deadline.js";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { loadProject } from "./session/session.js";
 import {
-  checkBuildKit,
   checkBuildx,
   checkDisk,
   checkHelm,
   checkInotify,
   checkNode,
   checkRenderer,
-  judgeEngineFailure,
+  checkWatching,
   type Check,
+  type Need,
 } from "./doctor-checks.js";
+import { checkBuildKit, checkCredentialHelpers, checkProxy, judgeEngineFailure } from "./doctor-engine.js";
 
 export interface DoctorOptions {
   readonly cwd: string;
@@ -68,46 +70,71 @@ async function runChecks(options: DoctorOptions): Promise<readonly Check[]> {
   const { cwd, env, signal: parent = new AbortController().signal } = options;
   using limit = startDeadline(timeLimitMs, parent);
   const { signal } = limit;
+  const project = await projectCheck(options);
   const tools = [
     checkBuildx({ env, signal }),
-    checkRenderer({ env, signal }),
-    checkHelm({ env, signal }),
+    checkRenderer({ env, signal }, project.needs.kustomize),
+    checkHelm({ env, signal }, project.needs.helm),
     checkInotify(),
+    checkWatching(project.root ?? cwd),
   ];
-  const project = await projectCheck(options);
   const { checks, engine, root } = await engineChecks(options, signal);
   const cluster = clusterCheck(options, { spec: project.cluster, engine, signal });
-  const [buildx, renderer, helm, inotify] = await Promise.all(tools);
+  const [buildx, renderer, helm, inotify, watching] = await Promise.all(tools);
   const found = [checkNode(process.versions.node), project.check, ...checks, buildx, await cluster];
-  return [...found, renderer, helm, inotify, await checkDisk(root ?? cwd)].flatMap((check) => check ?? []);
+  return [...found, renderer, helm, inotify, watching, await checkDisk(root ?? cwd)].flatMap(
+    (check) => check ?? [],
+  );
 }
 
+/** What doctor knows of the project. */
+interface ProjectFindings {
+  readonly check?: Check;
+  readonly cluster: ClusterSpec;
+  readonly needs: { readonly kustomize: Need; readonly helm: Need };
+  readonly root?: string;
+}
+
+const noProject: ProjectFindings = { cluster: anyCluster, needs: { kustomize: "unknown", helm: "unknown" } };
+
 /** Whether the project's config can be used, and its cluster; no check where there is no project. */
-async function projectCheck({
-  cwd,
-  env,
-  file,
-  profiles = [],
-}: DoctorOptions): Promise<{ readonly check?: Check; readonly cluster: ClusterSpec }> {
+async function projectCheck({ cwd, env, file, profiles = [] }: DoctorOptions): Promise<ProjectFindings> {
   try {
     const { project, loaded } = await loadProject({ cwd, env, file, profiles });
     const message = `${relative(cwd, loaded.file)}: project ${project.name}`;
-    return { check: { name: "config", status: "ok", message }, cluster: project.cluster };
+    return {
+      check: { name: "config", status: "ok", message },
+      cluster: project.cluster,
+      needs: await toolsFor(project.deploys),
+      root: project.root,
+    };
   } catch (error) {
     const none = error instanceof DevloopError && error.code === "CONFIG_NOT_FOUND" && file === undefined;
-    return none ? { cluster: anyCluster } : { check: failed("config", error), cluster: anyCluster };
+    return none ? noProject : { ...noProject, check: failed("config", error) };
   }
+}
+
+/** A kustomization may inflate charts: helm is needed then, too. */
+async function toolsFor(deploys: readonly DeploySpec[]): Promise<ProjectFindings["needs"]> {
+  const kustomizations = deploys.flatMap((deploy) => (deploy.kind === "kustomize" ? [deploy.path] : []));
+  const inputs = await Promise.all(kustomizations.map((path) => kustomizationInputs(path)));
+  const helm = deploys.some(({ kind }) => kind === "helm") || inputs.some(({ charts }) => charts);
+  const need = (wanted: boolean): Need => (wanted ? "needed" : "not needed");
+  return { kustomize: need(kustomizations.length > 0), helm: need(helm) };
 }
 
 async function engineChecks(
   { env }: DoctorOptions,
   signal: AbortSignal,
 ): Promise<{ readonly checks: readonly Check[]; readonly engine?: ContainerEngine; readonly root?: string }> {
+  const home = env["HOME"] ?? homedir();
+  let endpoint: EngineEndpoint | undefined;
   try {
-    const endpoint = findEngine(env, { home: env["HOME"] ?? homedir() });
+    endpoint = findEngine(env, { home });
     const { engine, docker } = connectEngine(endpoint);
     const info = await engine.ping({ signal });
-    const { root, product } = await describeEngine(docker, signal);
+    const { root, product, rootless, ...proxies } = await describeEngine(docker, signal);
+    const further = [checkProxy(env, proxies), await checkCredentialHelpers(env, { home })];
     return {
       engine,
       // The engine's folders are this machine's only when its socket is.
@@ -116,32 +143,49 @@ async function engineChecks(
         {
           name: "engine",
           status: "ok",
-          message: `${product} ${info.version} at ${engine.address} (${info.platform}, from ${endpoint.source})`,
+          message: `${product} ${info.version} at ${engine.address} (${info.platform}${rootless ? ", rootless" : ""}, from ${endpoint.source})`,
         },
         checkBuildKit({ ...info, product }),
+        ...further.flatMap((check) => check ?? []),
       ],
     };
   } catch (error) {
-    return { checks: [await judgeEngineFailure(error, { env, signal })] };
+    return { checks: [await judgeEngineFailure(error, { endpoint, home, env, signal })] };
   }
 }
 
-/** What `ping` does not tell: whose engine it is, and where it keeps its images. */
-async function describeEngine(
-  docker: Dockerode,
-  signal: AbortSignal,
-): Promise<{ readonly product: string; readonly root?: string }> {
+interface EngineDescription {
+  readonly product: string;
+  readonly root?: string;
+  readonly rootless: boolean;
+  readonly HttpProxy?: string | undefined;
+  readonly HttpsProxy?: string | undefined;
+}
+
+/** What `ping` does not tell: whose engine it is, where it keeps its images, and how it reaches the world. */
+async function describeEngine(docker: Dockerode, signal: AbortSignal): Promise<EngineDescription> {
   const answers = Promise.all([docker.version(), docker.info()]) as Promise<
-    [{ readonly Components?: readonly { readonly Name: string }[] }, { readonly DockerRootDir?: string }]
+    [
+      { readonly Components?: readonly { readonly Name: string }[] },
+      {
+        readonly DockerRootDir?: string;
+        readonly SecurityOptions?: readonly string[] | null;
+        readonly HttpProxy?: string;
+        readonly HttpsProxy?: string;
+      },
+    ]
   >;
   const late = once(signal, "abort").then(() => {
     throw new DevloopError("ENGINE_UNREACHABLE", "the container engine does not say what it is");
   });
   const [version, info] = await Promise.race([answers, late]);
   const podman = version.Components?.some(({ Name }) => /podman/i.test(Name)) ?? false;
-  const root = info.DockerRootDir;
+  const { DockerRootDir: root, SecurityOptions, HttpProxy, HttpsProxy } = info;
   return {
     product: podman ? "Podman" : "Docker",
+    rootless: SecurityOptions?.some((option) => option.includes("rootless")) ?? false,
+    HttpProxy,
+    HttpsProxy,
     ...(root !== undefined && existsSync(root) ? { root } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { devloopYaml } from "../init/devloop-yaml.js";
 import type { DeployChoice, Findings, ImagePair, InitPlan } from "../init/model.js";
 import { pairImages, type Pairing } from "../init/pair-images.js";
 import { planInit, type Chosen } from "../init/plan.js";
+import { suggestDockerfile } from "../init/suggest-dockerfile.js";
 import { DevloopError } from "../lib/errors.js";
 import { tableLines } from "../lib/table.js";
 import { dnsName } from "../migrate/convert/names.js";
@@ -46,7 +47,10 @@ export async function initCommand(options: InitOptions): Promise<number> {
   const name = dnsName(basename(cwd), "project");
   const chosen = await choose(choices, { cwd, ask, signal });
   const images = [...new Set(chosen.flatMap(({ facts }) => facts.images))];
-  const pairing = pairImages(images, found.dockerfiles, name);
+  const pairing = pairImages(images, found.dockerfiles, {
+    project: name,
+    artifacts: found.skaffold?.artifacts ?? [],
+  });
   const answers = ask === undefined ? [] : await askForPairs(pairing, ask);
   const plan = planInit(name, found, { chosen, pairing, answers, leftOut });
   const text = devloopYaml(plan);
@@ -118,14 +122,33 @@ async function withoutManifests(
       )) ??
         false));
   if (making) return await makeManifests(found, options);
-  process.stdout.write(
-    first === undefined
-      ? "there are no Dockerfiles, Kubernetes manifests or compose files here: nothing was written\n" +
-          "next: go to the directory of a project that has them\n"
-      : `there is ${first.path} and there are no Kubernetes manifests: nothing was written\n` +
-          "next: devloop init --generate-manifests makes a plain kustomize base and overlay; or add a Deployment that names the image, then devloop init\n",
-  );
+  process.stdout.write(first === undefined ? withoutDockerfiles(found) : withoutMakingManifests(first.path));
   return 1;
+}
+
+function withoutMakingManifests(dockerfile: string): string {
+  return (
+    `there is ${dockerfile} and there are no Kubernetes manifests: nothing was written\n` +
+    "next: devloop init --generate-manifests makes a plain kustomize base and overlay; or add a Deployment that names the image, then devloop init\n"
+  );
+}
+
+function withoutDockerfiles(found: Findings): string {
+  const suggested = suggestDockerfile(found);
+  const unread = found.unread
+    .map((path) => `${path} is not read: what it deploys has to be in files\n`)
+    .join("");
+  if (suggested === undefined)
+    return (
+      `there are no Dockerfiles, Kubernetes manifests or compose files here: nothing was written\n${unread}` +
+      "next: go to the directory of a project that has them\n"
+    );
+  const lines = suggested.text.trimEnd().split("\n");
+  return (
+    `there is ${suggested.evidence} and there is no Dockerfile, which devloop builds images from: nothing was written\n${unread}` +
+    `a Dockerfile to begin with:\n\n${lines.map((line) => `    ${line}`).join("\n")}\n\n` +
+    "next: save it as Dockerfile, with an EXPOSE line for its port, then devloop init --generate-manifests\n"
+  );
 }
 
 /** Writes a plain base, an overlay for development, and the devloop.yaml for them; nothing where one of the files is there. */
@@ -166,7 +189,7 @@ function alreadyThere(name: string): DevloopError {
   });
 }
 
-function summary({ images, deploys, forwards, pulled, unused }: InitPlan): string {
+function summary({ images, deploys, forwards, pulled, unused, skaffold, unread }: InitPlan): string {
   const rows = [
     ...images.map(({ image, dockerfile }) => ["image", image, dockerfile.path]),
     ...deploys.map(({ source }) => ["deploy", deployPlace(source), ""]),
@@ -177,6 +200,8 @@ function summary({ images, deploys, forwards, pulled, unused }: InitPlan): strin
     ]),
   ];
   const doubts = [
+    ...(skaffold?.notTaken ?? []).map((each) => `not taken from ${skaffold?.path ?? ""}: ${each}`),
+    ...unread.map((path) => `${path} was not read: compare what it says with devloop.yaml`),
     ...(images.length === 0 ? ["no image of the manifests is built here: every edit would go unseen"] : []),
     ...(unused.length === 0 ? [] : [`no image of the manifests goes with ${unused.join(", ")}`]),
     ...(unused.length === 0 || pulled.length === 0 ? [] : [`pulled, not built: ${pulled.join(", ")}`]),

@@ -27,6 +27,9 @@ export async function packageManager(
   return words.map((word) => families[word]).find((found) => found !== undefined);
 }
 
+const kustomizeScript =
+  "curl -fsSL https://raw.githubusercontent.com/kubernetes-sigs/kustomize/master/hack/install_kustomize.sh | bash && sudo mv kustomize /usr/local/bin/";
+
 type Tool = "engine" | "kustomize" | "helm";
 const commands: Readonly<Record<Tool, Partial<Record<PackageManager, string>> & { readonly site: string }>> =
   {
@@ -39,8 +42,10 @@ const commands: Readonly<Record<Tool, Partial<Record<PackageManager, string>> & 
       winget: "winget install Docker.DockerDesktop",
       site: "https://docs.docker.com/engine/install",
     },
-    // Debian and Fedora have no package of it in their stable releases.
+    // Debian's and Fedora's releases have no package of it: what its makers give.
     kustomize: {
+      apt: kustomizeScript,
+      dnf: kustomizeScript,
       pacman: "sudo pacman -S kustomize",
       apk: "sudo apk add kustomize",
       brew: "brew install kustomize",
@@ -48,6 +53,7 @@ const commands: Readonly<Record<Tool, Partial<Record<PackageManager, string>> & 
       site: "https://kubectl.docs.kubernetes.io/installation/kustomize",
     },
     helm: {
+      apt: "curl -fsSL https://raw.githubusercontent.com/helm/helm/main/scripts/get-helm-3 | bash",
       dnf: "sudo dnf install -y helm",
       pacman: "sudo pacman -S helm",
       apk: "sudo apk add helm",
@@ -64,8 +70,11 @@ export function installCommand(tool: Tool, manager: PackageManager | undefined):
 }
 
 /** What starts an engine that is installed and does not answer at its local socket. */
-export function startEngineCommand(manager: PackageManager | undefined): string {
+export function startEngineCommand(
+  manager: PackageManager | undefined,
+  { systemd }: { readonly systemd: boolean },
+): string {
   if (manager === "brew") return "colima start   (or open -a Docker)";
   if (manager === "winget") return "start Docker Desktop";
-  return manager === "apk" ? "sudo service docker start" : "sudo systemctl start docker";
+  return systemd ? "sudo systemctl start docker" : "sudo service docker start";
 }

@@ -16,7 +16,8 @@ export interface ActivationSurroundings {
 
 /**
  * The names of the active profiles in the order they are declared: those asked for and those whose activation matches.
- * `profiles` is the file's map, variables replaced. Throws CONFIG_INVALID for a name that is not there.
+ * One that is there for several others together counts those that are active without such an entry. `profiles` is the
+ * file's map, variables replaced. Throws CONFIG_INVALID for a name that is not there.
  */
 export function activeProfiles(profiles: MapNode, surroundings: ActivationSurroundings): readonly string[] {
   const wanted = new Map<string, boolean>();
@@ -26,10 +27,36 @@ export function activeProfiles(profiles: MapNode, surroundings: ActivationSurrou
     if (!profiles.entries.has(name)) throw unknownProfile(name, [...profiles.entries.keys()], surroundings);
     wanted.set(name, !off);
   }
-  return [...profiles.entries]
-    .filter(([name, { value }]) => wanted.get(name) ?? activatesItself(value, surroundings))
-    .map(([name]) => name);
+  const activeBeside = (others: ReadonlySet<string>): readonly string[] =>
+    [...profiles.entries]
+      .filter(([name, { value }]) => wanted.get(name) ?? activatesItself(value, others))
+      .map(([name]) => name);
+  return activeBeside(new Set(activeBeside(new Set())));
+
+  function activatesItself(profile: ConfigNode, others: ReadonlySet<string>): boolean {
+    const activation = profile.kind === "map" ? profile.entries.get("activation")?.value : undefined;
+    return activation?.kind === "list" && activation.items.some((entry) => matches(entry, others));
+  }
+
+  function matches(entry: ConfigNode, others: ReadonlySet<string>): boolean {
+    if (entry.kind !== "map") return false;
+    const env = textOf(entry.entries.get("env")?.value);
+    const pattern = textOf(entry.entries.get("context")?.value);
+    const together = namesOf(entry.entries.get("profiles")?.value);
+    const unknown = together.find((name) => !profiles.entries.has(name));
+    if (unknown !== undefined) throw unknownProfile(unknown, [...profiles.entries.keys()], surroundings);
+    if (env === undefined && pattern === undefined && together.length === 0) return false;
+    const { lookup, context } = surroundings;
+    return (
+      together.every((name) => others.has(name)) &&
+      (env === undefined || matchesVariable(env, lookup)) &&
+      (pattern === undefined || (context !== undefined && wildcard(pattern).test(context)))
+    );
+  }
 }
+
+const namesOf = (list: ConfigNode | undefined): readonly string[] =>
+  list?.kind === "list" ? list.items.flatMap((item) => textOf(item) ?? []) : [];
 
 /**
  * `over` merged into `base`: maps merge key by key, everything else is replaced. What comes from `over` carries the
@@ -66,22 +93,6 @@ function tagged(node: ConfigNode, profile: string): ConfigNode {
   }
 }
 
-function activatesItself(profile: ConfigNode, surroundings: ActivationSurroundings): boolean {
-  const activation = profile.kind === "map" ? profile.entries.get("activation")?.value : undefined;
-  return activation?.kind === "list" && activation.items.some((entry) => matches(entry, surroundings));
-}
-
-function matches(entry: ConfigNode, { lookup, context }: ActivationSurroundings): boolean {
-  if (entry.kind !== "map") return false;
-  const env = textOf(entry.entries.get("env"));
-  const pattern = textOf(entry.entries.get("context"));
-  if (env === undefined && pattern === undefined) return false;
-  return (
-    (env === undefined || matchesVariable(env, lookup)) &&
-    (pattern === undefined || (context !== undefined && wildcard(pattern).test(context)))
-  );
-}
-
 function matchesVariable(condition: string, lookup: Lookup): boolean {
   const [, name = "", , value] = /^([^=]*)(=([^]*))?$/.exec(condition) ?? [];
   const found = lookup(name)?.value;
@@ -96,8 +107,8 @@ function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
-function textOf(entry: MapEntry | undefined): string | undefined {
-  return entry?.value.kind === "scalar" && entry.value.unresolved !== true ? entry.value.text : undefined;
+function textOf(value: ConfigNode | undefined): string | undefined {
+  return value?.kind === "scalar" && value.unresolved !== true ? value.text : undefined;
 }
 
 function unknownProfile(

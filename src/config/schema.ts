@@ -63,6 +63,12 @@ const clusterSchema = z
       .array(text)
       .default([])
       .describe("Contexts that are not local and that devloop may work on all the same, by name."),
+    hostPaths: z
+      .array(text)
+      .optional()
+      .describe(
+        "With docker: directories of the engine's machine, relative to devloop.yaml, that hostPath volumes may mount, each with all below it. Left out: none.",
+      ),
   })
   .describe("Where the project runs.");
 
@@ -253,10 +259,11 @@ const activationSchema = z
       .optional()
       .describe("NAME: the variable is set and not empty. NAME=value: it has this value."),
     context: text.optional().describe("The kubeconfig context's name; * stands for any text: kind-*."),
+    profiles: z.array(text).min(1).optional().describe("All of these profiles are active."),
   })
   .superRefine((entry, context) => {
-    if (entry.env === undefined && entry.context === undefined) {
-      context.addIssue({ code: "custom", message: "needs env or context" });
+    if (entry.env === undefined && entry.context === undefined && entry.profiles === undefined) {
+      context.addIssue({ code: "custom", message: "needs env, context or profiles" });
     }
   })
   .meta({ minProperties: 1 })

@@ -21,7 +21,10 @@ export function toProject({ config, file }: Pick<LoadedConfig, "config" | "file"
   return {
     name: config.name,
     root,
-    cluster: definedOnly<ClusterSpec>(config.cluster),
+    cluster: definedOnly<ClusterSpec>({
+      ...config.cluster,
+      hostPaths: config.cluster.hostPaths?.map((path) => resolve(root, path)),
+    }),
     images: Object.entries(config.images).map(([name, image]) => toImage(name, image, root)),
     deploys: withDistinctIds(config.deploy.map((entry) => toDeploy(entry, root))),
     forwards: config.forwards.map(toForward),

@@ -185,7 +185,12 @@ const imageAnswer = z.object({
   Variant: z.string().optional(),
   RootFS: z.object({ Layers: z.array(z.string()).nullish() }).nullish(),
   Config: z
-    .object({ Entrypoint: z.array(z.string()).nullish(), Cmd: z.array(z.string()).nullish() })
+    .object({
+      Entrypoint: z.array(z.string()).nullish(),
+      Cmd: z.array(z.string()).nullish(),
+      StopSignal: z.string().nullish(),
+      User: z.string().nullish(),
+    })
     .nullish(),
   Metadata: z.object({ LastTagTime: z.string().nullish() }).nullish(),
 });
@@ -203,6 +208,8 @@ function toImage(found: z.infer<typeof imageAnswer>): EngineImage {
     layers: RootFS?.Layers ?? [],
     entrypoint: Config?.Entrypoint ?? [],
     command: Config?.Cmd ?? [],
+    ...(Config?.StopSignal ? { stopSignal: Config.StopSignal } : {}),
+    user: Config?.User ?? "",
     ...(taggedAt > 0 ? { taggedAt } : {}),
   };
 }

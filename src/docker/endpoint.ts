@@ -44,7 +44,7 @@ export function findEngine(env: Environment, { home }: { readonly home: string }
     ? [env["DOCKER_CONTEXT"], "DOCKER_CONTEXT"]
     : [currentContext(configDirectory), join(configDirectory, "config.json")];
   if (name !== undefined && name !== "default") return contextEndpoint(configDirectory, name, origin);
-  const path = socketCandidates(env, home).find((candidate) => existsSync(candidate)) ?? defaultSocket();
+  const path = localSockets(env, home)[0] ?? defaultSocket();
   return { address: socketAddress(path), source: "default", connection: { kind: "socket", path } };
 }
 
@@ -57,9 +57,10 @@ function defaultSocket(): string {
   return process.platform === "win32" ? "//./pipe/docker_engine" : "/var/run/docker.sock";
 }
 
-function socketCandidates(env: Environment, home: string): readonly string[] {
+/** The sockets that are there of Docker, rootless Docker, Docker Desktop, Colima, Rancher Desktop and Podman, in this order. */
+export function localSockets(env: Environment, home: string): readonly string[] {
   const runtime = env["XDG_RUNTIME_DIR"];
-  return [
+  const known = [
     defaultSocket(),
     ...(runtime ? [join(runtime, "docker.sock")] : []),
     join(home, ".docker/run/docker.sock"),
@@ -70,6 +71,7 @@ function socketCandidates(env: Environment, home: string): readonly string[] {
     ...(runtime ? [join(runtime, "podman/podman.sock")] : []),
     "/run/podman/podman.sock",
   ];
+  return known.filter((path) => existsSync(path));
 }
 
 function socketAddress(path: string): string {

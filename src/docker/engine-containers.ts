@@ -8,6 +8,8 @@ export interface InspectedContainer {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly createdAt: string;
   readonly state: {
     /** created, running, exited, dead, removing, paused, restarting. */
     readonly status: string;
@@ -52,6 +54,8 @@ export interface EngineContainers {
     options: Options,
   ): Promise<IncomingMessage | undefined>;
   ensureNetwork(name: string, labels: Readonly<Record<string, string>>, options: Options): Promise<void>;
+  /** The addresses of a network on the engine's machine; none for one that is not there. */
+  gateways(name: string, options: Options): Promise<readonly string[]>;
   networks(label: string, options: Options): Promise<readonly string[]>;
   removeNetwork(name: string, options: Options): Promise<void>;
   ensureVolume(name: string, labels: Readonly<Record<string, string>>, options: Options): Promise<void>;
@@ -126,6 +130,11 @@ export function engineContainers(api: EngineApi): EngineContainers {
       const body = { Name: name, Labels: labels };
       await unlessThere(api.json("POST", "/networks/create", { signal, body }));
     },
+    async gateways(name, { signal }) {
+      const found = await orUndefined(api.json("GET", `/networks/${name}`, { signal }));
+      const { Config } = networkAnswer.parse(found ?? {}).IPAM;
+      return (Config ?? []).flatMap(({ Gateway }) => (Gateway ? [Gateway.replace(/\/.*$/, "")] : []));
+    },
     async networks(label, { signal }) {
       const query = { filters: { label: [label] } };
       const found = z
@@ -199,9 +208,16 @@ async function unlessThere(made: Promise<unknown>): Promise<void> {
   }
 }
 
+const networkAnswer = z.object({
+  IPAM: z
+    .object({ Config: z.array(z.object({ Gateway: z.string().nullish() })).nullish() })
+    .default({ Config: [] }),
+});
+
 const inspectAnswer = z.object({
   Id: z.string(),
   Name: z.string(),
+  Created: z.string(),
   RestartCount: z.number().default(0),
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
   State: z.object({
@@ -221,6 +237,7 @@ const inspectAnswer = z.object({
 function toContainer({
   Id,
   Name,
+  Created,
   RestartCount,
   Config,
   State,
@@ -230,6 +247,7 @@ function toContainer({
     id: Id,
     name: Name.replace(/^\//, ""),
     labels: Config.Labels ?? {},
+    createdAt: Created,
     restarts: RestartCount,
     state: {
       status: State.Status,

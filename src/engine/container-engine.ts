@@ -79,6 +79,10 @@ export interface EngineImage {
   /** What it starts: its entrypoint's words, and those of its CMD. */
   readonly entrypoint: readonly string[];
   readonly command: readonly string[];
+  /** Asks what it starts to end, as the image has it: `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`. Left out: SIGTERM. */
+  readonly stopSignal?: string;
+  /** Who it runs as, as it says it: `1000`, `node`, `1000:1000`; empty for root. */
+  readonly user?: string;
   /** When it was last given a name, in ms since the epoch; left out where the engine does not tell. */
   readonly taggedAt?: number;
 }

@@ -134,6 +134,8 @@ export interface ClusterSpec {
   readonly create: boolean;
   /** Contexts that are not local and that the user allows by name. */
   readonly allow: readonly string[];
+  /** Directories that pods on the engine itself may mount, absolute; none where it is left out. */
+  readonly hostPaths?: readonly string[];
 }
 
 /** How far a workload is to be: a pod of it runs, all are ready, or, of a job, it has ended well. */
@@ -644,6 +646,8 @@ export type Event = { readonly at: number } & (
   /** A process that devloop started anew has ended by itself, or runs again. */
   | { readonly type: "process.crashed"; readonly container: string; readonly process: CrashedProcess }
   | { readonly type: "process.running"; readonly container: string }
+  /** A container's process has ended, and a new one has begun in its place. */
+  | { readonly type: "process.restarted"; readonly container: string }
   | { readonly type: "trigger.requested"; readonly image?: string; readonly deploy?: DeployId }
   | { readonly type: "loop.paused" }
   | { readonly type: "loop.resumed" }

@@ -167,6 +167,7 @@ function apply(state: State, event: Event): State {
     case "task.note":
     case "images.removed":
     case "sync.note":
+    case "process.restarted":
     case "watch.problem":
       return state;
     default:

@@ -12,13 +12,16 @@ const variantParents: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What to deploy: kustomizations where there are such, else charts, else manifests. `leftOut` names what is there
+ * What to deploy: what a skaffold.yaml says, else kustomizations where there are such, else charts, else manifests. `leftOut` names what is there
  * besides: a project that keeps a chart beside its overlays deploys the same things with both.
  */
 export function chooseDeploys(found: Findings): {
   readonly choices: readonly DeployChoice[];
   readonly leftOut: readonly string[];
 } {
+  const told = found.skaffold?.deploys.filter((source) => isHere(source, found.files)) ?? [];
+  if (told.length > 0)
+    return { choices: told.map((source): DeployChoice => ({ options: [source], sure: true })), leftOut: [] };
   const kustomizations = kustomizeChoices(found.kustomizations);
   const charts = withoutAsides(found.charts, ({ directory }) => directory).map(
     ({ directory, name, devValues }): DeployChoice => ({
@@ -36,6 +39,13 @@ export function chooseDeploys(found: Findings): {
   if (manifests.length === 0) return { choices: [], leftOut: [] };
   const patterns = manifestPatterns(manifests, found.files);
   return { choices: [{ options: [{ kind: "manifests", patterns }], sure: true }], leftOut: [] };
+}
+
+/** Whether there is something of it; patterns are taken as they are. */
+function isHere(source: DeploySource, files: readonly string[]): boolean {
+  if (source.kind === "manifests") return true;
+  const directory = deployPlace(source);
+  return directory === "." || files.some((file) => file.startsWith(`${directory}/`));
 }
 
 /** Where a deploy comes from, in a word: a directory or patterns. */

@@ -1,12 +1,20 @@
 import type { DeployFacts, Forward } from "./model.js";
 
-/** A forward for every port of every Service, each with a local port of its own. */
-export function chooseForwards(facts: readonly DeployFacts[], namespace: string | undefined): Forward[] {
-  const taken = new Set<number>();
+/**
+ * A forward for every port of every Service, each with a local port of its own: the one that it is known by, where another
+ * tool's configuration says so.
+ */
+export function chooseForwards(
+  facts: readonly DeployFacts[],
+  namespace: string | undefined,
+  known: readonly Forward[] = [],
+): Forward[] {
+  const taken = new Set(known.map(({ local }) => local));
   const forwards: Forward[] = [];
   for (const service of facts.flatMap(({ services }) => services)) {
     for (const { port, name } of service.ports) {
-      const local = freePort(localPort(port), taken);
+      const told = known.find((each) => each.service === service.name && each.remote === port);
+      const local = told?.local ?? freePort(localPort(port), taken);
       taken.add(local);
       forwards.push({
         service: service.name,

@@ -7,11 +7,12 @@ import type { DeploySource, Forward, InitPlan } from "./model.js";
 export function devloopYaml(plan: InitPlan): string {
   return [
     "# Written by devloop init. devloop config shows it with all defaults; devloop schema has every key.",
+    ...moveLines(plan),
     "version: 1",
     `name: ${plan.name}`,
     "",
     "cluster:",
-    "  provider: auto # the current context when it is local, else the only kind or k3d cluster that runs",
+    "  provider: auto # a local cluster: the current one, or the only one that runs; else the engine itself",
     plan.namespace === undefined
       ? `  # namespace: ${plan.name} # for objects that name none; left out: the context's own`
       : `  namespace: ${plan.namespace} # as the manifests have it`,
@@ -24,17 +25,36 @@ export function devloopYaml(plan: InitPlan): string {
   ].join("\n");
 }
 
+/** What was taken of another tool's configuration. */
+function moveLines({ skaffold, unread }: InitPlan): string[] {
+  return [
+    ...(skaffold === undefined
+      ? []
+      : [`# Images, deploys and local ports are as ${skaffold.path} has them.`]),
+    ...(skaffold === undefined || skaffold.notTaken.length === 0
+      ? []
+      : ["# Not taken from it:", ...skaffold.notTaken.map((each) => `#   ${each}`)]),
+    ...unread.map((path) => `# ${path} was not read: compare what it says.`),
+  ];
+}
+
 function imageLines({ images, pulled, unused }: InitPlan): string[] {
   return [
     "# The names as they stand in the manifests, without a tag.",
     images.length === 0 ? "images: {}" : "images:",
-    ...images.flatMap(({ image, context, dockerfile, target, guessed }) => {
+    ...images.flatMap(({ image, context, dockerfile, target, args, guessed }) => {
       const file = posix.relative(context, dockerfile.path);
       return [
         `  ${scalar(image)}:${guessed ? " # the only image and the only Dockerfile that were left: is it this one?" : ""}`,
         `    context: ${scalar(context)}`,
         ...(file === "Dockerfile" ? [] : [`    dockerfile: ${scalar(file)} # relative to the context`]),
         ...(target === undefined ? [] : [`    target: ${scalar(target)}`]),
+        ...(args === undefined
+          ? []
+          : [
+              "    args:",
+              ...Object.entries(args).map(([name, value]) => `      ${scalar(name)}: ${quoted(value)}`),
+            ]),
       ];
     }),
     ...(images.length === 0
@@ -89,6 +109,11 @@ function forwardLines(forwards: readonly Forward[]): string[] {
       return `  - { ${fields.join(", ")} }${portName === undefined ? "" : ` # ${portName}`}`;
     }),
   ];
+}
+
+/** A text, also where it looks like a number. */
+function quoted(text: string): string {
+  return JSON.stringify(text.replaceAll("$", "$$$$"));
 }
 
 /** A value on one line; `$` is doubled, as devloop.yaml fills in variables. */

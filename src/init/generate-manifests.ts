@@ -36,6 +36,7 @@ export function generateManifests(project: string, found: Findings): Generated {
       deploys: [{ source: { kind: "kustomize", path: overlay }, others: [] }],
       leftOut: [],
       forwards: chooseForwards([facts], namespace),
+      unread: found.unread,
     },
     files: new Map([
       ...images.map(({ image, dockerfile }): [string, string] => [

@@ -27,6 +27,25 @@ export interface FoundChart {
   readonly devValues?: string;
 }
 
+/** An artifact of a skaffold.yaml that is built from a Dockerfile. */
+export interface SkaffoldArtifact {
+  readonly image: string;
+  readonly context: string;
+  readonly dockerfile: string;
+  readonly target?: string;
+  readonly args?: Readonly<Record<string, string>>;
+}
+
+/** What of a skaffold.yaml has a counterpart in devloop.yaml, and what has none. */
+export interface FoundSkaffold {
+  readonly path: string;
+  readonly artifacts: readonly SkaffoldArtifact[];
+  readonly deploys: readonly DeploySource[];
+  readonly forwards: readonly Forward[];
+  /** What it says besides, in a few words each. */
+  readonly notTaken: readonly string[];
+}
+
 export interface Findings {
   /** Every file that was seen. */
   readonly files: readonly string[];
@@ -35,6 +54,9 @@ export interface Findings {
   readonly charts: readonly FoundChart[];
   /** Files of Kubernetes objects that are no part of a kustomization or chart. */
   readonly manifests: readonly string[];
+  readonly skaffold?: FoundSkaffold;
+  /** Configurations of other tools that are not read: a Tiltfile is a program. */
+  readonly unread: readonly string[];
 }
 
 /** One entry of `deploy` in devloop.yaml. */
@@ -82,6 +104,9 @@ export interface ImagePair {
   readonly target?: string;
   /** Nothing but the lack of another speaks for it. */
   readonly guessed?: true;
+  /** As another tool's configuration has it; left out: what the Dockerfile's text tells. */
+  readonly context?: string;
+  readonly args?: Readonly<Record<string, string>>;
 }
 
 export interface Forward {
@@ -111,4 +136,6 @@ export interface InitPlan {
   /** What was found and is not deployed, since something else is. */
   readonly leftOut: readonly string[];
   readonly forwards: readonly Forward[];
+  readonly skaffold?: FoundSkaffold;
+  readonly unread: readonly string[];
 }

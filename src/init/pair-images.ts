@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { isEnvironment, withoutAsides } from "./environments.js";
 import { holders } from "./choose-context.js";
-import type { FoundDockerfile, ImagePair } from "./model.js";
+import type { FoundDockerfile, ImagePair, SkaffoldArtifact } from "./model.js";
 
 export interface Pairing {
   readonly pairs: readonly ImagePair[];
@@ -14,21 +14,25 @@ export interface Pairing {
 
 /**
  * Which Dockerfile builds which image of the manifests, by name: that of the Dockerfile (`Dockerfile.web`), of its
- * directory, its package.json or its stages. What is left is paired when it is one of each.
+ * directory, its package.json or its stages. What is left is paired when it is one of each. `artifacts` are known beforehand.
  */
 export function pairImages(
   images: readonly string[],
   found: readonly FoundDockerfile[],
-  project: string,
+  { project, artifacts = [] }: { readonly project: string; readonly artifacts?: readonly SkaffoldArtifact[] },
 ): Pairing {
-  const dockerfiles = withoutAsides(found, ({ path }) => path);
-  const published = images.filter(isPublished);
-  const own = images.filter((image) => !isPublished(image));
+  const told = artifacts.flatMap((artifact) => toldPair(artifact, images, found) ?? []);
+  const isTold = (image: string): boolean => told.some((pair) => pair.image === image);
+  const dockerfiles = withoutAsides(found, ({ path }) => path).filter(
+    (file) => !told.some(({ dockerfile }) => dockerfile === file),
+  );
+  const published = images.filter((image) => isPublished(image) && !isTold(image));
+  const own = images.filter((image) => !isPublished(image) && !isTold(image));
   const named = pairByName(own, dockerfiles, project);
   const staged = own
     .filter((image) => !named.some((pair) => pair.image === image))
     .flatMap((image) => stagePair(image, dockerfiles, project) ?? []);
-  const pairs: readonly ImagePair[] = [...named, ...staged];
+  const pairs: readonly ImagePair[] = [...told, ...named, ...staged];
   const openImages = own.filter((image) => !pairs.some((pair) => pair.image === image));
   const openDockerfiles = dockerfiles.filter((file) => !pairs.some(({ dockerfile }) => dockerfile === file));
   const [image, secondImage] = openImages;
@@ -44,6 +48,25 @@ export function pairImages(
 /** The pairs in the order of the manifests' images. */
 export function inOrder(pairs: readonly ImagePair[], images: readonly string[]): readonly ImagePair[] {
   return [...pairs].sort((left, right) => images.indexOf(left.image) - images.indexOf(right.image));
+}
+
+/** What a skaffold.yaml says of an image of the manifests, where its Dockerfile is there; its registry may be written or not. */
+function toldPair(
+  { image, dockerfile: path, context, target, args }: SkaffoldArtifact,
+  images: readonly string[],
+  dockerfiles: readonly FoundDockerfile[],
+): ImagePair | undefined {
+  const dockerfile = dockerfiles.find((file) => file.path === path);
+  const named =
+    images.find((each) => each === image) ?? images.find((each) => plainName(each) === plainName(image));
+  if (dockerfile === undefined || named === undefined) return undefined;
+  return {
+    image: named,
+    dockerfile,
+    context,
+    ...(target === undefined ? {} : { target }),
+    ...(args === undefined ? {} : { args }),
+  };
 }
 
 /** The best matches first; each image and each Dockerfile once. */

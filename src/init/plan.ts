@@ -34,7 +34,10 @@ export function planInit(
   return {
     name,
     namespace,
-    images: pairs.map((pair) => ({ ...pair, context: chooseContext(pair.dockerfile, found.files) })),
+    images: pairs.map((pair) => ({
+      ...pair,
+      context: pair.context ?? chooseContext(pair.dockerfile, found.files),
+    })),
     pulled: [...pairing.published, ...pairing.openImages].filter(
       (image) => !answers.some((answer) => answer.image === image),
     ),
@@ -47,6 +50,8 @@ export function planInit(
       ...(problem === undefined ? {} : { problem }),
     })),
     leftOut,
-    forwards: chooseForwards(facts, namespace),
+    forwards: chooseForwards(facts, namespace, found.skaffold?.forwards),
+    unread: found.unread,
+    ...(found.skaffold === undefined ? {} : { skaffold: found.skaffold }),
   };
 }

@@ -142,6 +142,7 @@ export function describeEvent(event: Event, state: State, before: State): Descri
     case "task.due":
     case "containers.changed":
     case "container.reconnected":
+    case "process.restarted":
       return undefined;
     default:
       return unreachable(event);

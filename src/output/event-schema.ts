@@ -279,6 +279,7 @@ export const outputEvent = z.discriminatedUnion("type", [
     process: z.strictObject({ image: text, pod: text, container: text, exitCode: count }),
   }),
   event("process.running", { container: text.describe("its id") }),
+  event("process.restarted", { container: text.describe("its id") }),
   event("trigger.requested", { image: text.optional(), deploy: text.optional() }),
   event("loop.paused", {}),
   event("loop.resumed", {}),

@@ -55,6 +55,7 @@ export function publicEvent(event: Event): OutputEvent {
     case "process.crashed":
     case "sync.note":
     case "process.running":
+    case "process.restarted":
     case "trigger.requested":
     case "loop.paused":
     case "loop.resumed":

@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { render } from "ink";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
@@ -72,8 +73,12 @@ export function startUi(options: UiOptions): Ui {
     },
   );
   // Asked for at once: Ink settles only promises that were asked for before it exits.
-  const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(() => {
+  const exited: Promise<void> = (instance.waitUntilExit() as Promise<void>).finally(async () => {
     writer[Symbol.dispose]();
+    // What is typed from now on is the shell's. Node takes up to a buffer of it even when nobody reads; pause() ends
+    // that, once the stream has noticed, in a turn of its own, that its reader has gone.
+    await setImmediate();
+    stdin.pause();
   });
   // Whoever awaits it hears of a failure; an unmount without anyone waiting must not end the process.
   exited.catch(() => undefined);

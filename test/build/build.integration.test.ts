@@ -9,6 +9,7 @@ import { describe, expect, it, vi } from "vitest";
 import { externalBaseIds } from "../../src/build/base-ids.js";
 import type { DevloopError } from "../../src/lib/errors.js";
 import { engine, engineAnswers, outputOf, scratchBuild } from "./scratch-build.js";
+import { hasNewerEngine } from "../newer-engine.js";
 import { sleeping } from "../e2e/processes.js";
 
 const available = await engineAnswers();
@@ -112,7 +113,7 @@ LABEL own=yes
   7 | RUN true`);
   });
 
-  it.each([
+  it.runIf(hasNewerEngine).each([
     [
       "FROM nosuch.invalid/thing:1\n",
       "BASE_IMAGE_MISSING",
@@ -192,84 +193,90 @@ LABEL own=yes
     );
   });
 
-  it("gives a step its secrets and its SSH agent, which leave no trace in image or output", async () => {
-    await using scratch = await scratchBuild({
-      Dockerfile: `FROM node:20-bookworm-slim AS fetch
+  it.runIf(hasNewerEngine)(
+    "gives a step its secrets and its SSH agent, which leave no trace in image or output",
+    async () => {
+      await using scratch = await scratchBuild({
+        Dockerfile: `FROM node:20-bookworm-slim AS fetch
 RUN --mount=type=secret,id=token --mount=type=secret,id=file,target=/file cat /run/secrets/token /file | sha256sum > /seen
 RUN --mount=type=ssh node -e 'require("net").connect(process.env.SSH_AUTH_SOCK).on("data", (text) => { console.log(text + ""); process.exit() }).write("hello")'
 FROM busybox:1
 COPY --from=fetch /seen /seen
 `,
-    });
-    const directory = await mkdtemp(join(tmpdir(), "devloop-agent-"));
-    const agent = createServer((socket) => {
-      socket.on("data", (data) => socket.write(`the agent heard ${data.toString()}`));
-      socket.on("error", () => undefined);
-    });
-    const socket = join(directory, "agent");
-    await new Promise<void>((resolve) => agent.listen(socket, resolve));
-    const value = `s3cret-${Math.random()}`;
-    const secrets = new Map([
-      ["token", Buffer.from(value)],
-      ["file", Buffer.from("in a file\n")],
-    ]);
-    try {
-      const { ref } = await scratch.build(
-        { ssh: { default: null }, noCache: true },
-        { secrets, agent: socket },
-      );
-      const expected = createHash("sha256").update(`${value}in a file\n`).digest("hex");
-      expect(await outputOf(ref, ["cat", "/seen"])).toContain(expected);
-      expect(scratch.output.join("\n")).toContain("the agent heard hello");
-    } finally {
-      agent.close();
-      await rm(directory, { recursive: true });
-    }
-    for (const [mount, key] of [
-      ["type=secret,id=token,required=true", "secrets: { token:"],
-      ["type=ssh,required=true", "ssh: [default]"],
-    ] as const) {
-      const text = `FROM busybox:1\nRUN --mount=${mount} true\n`;
-      await expect(scratch.build({ dockerfile: { kind: "inline", text } })).rejects.toMatchObject({
-        code: "BUILD_FAILED",
-        hint: expect.stringContaining(key) as string,
       });
-    }
-    const key = join(scratch.directory, "Dockerfile");
-    await expect(scratch.build({ ssh: { default: key } })).rejects.toMatchObject({
-      message: `devloop-scratch: ssh default: ${key} is no agent's socket`,
-    });
-  });
+      const directory = await mkdtemp(join(tmpdir(), "devloop-agent-"));
+      const agent = createServer((socket) => {
+        socket.on("data", (data) => socket.write(`the agent heard ${data.toString()}`));
+        socket.on("error", () => undefined);
+      });
+      const socket = join(directory, "agent");
+      await new Promise<void>((resolve) => agent.listen(socket, resolve));
+      const value = `s3cret-${Math.random()}`;
+      const secrets = new Map([
+        ["token", Buffer.from(value)],
+        ["file", Buffer.from("in a file\n")],
+      ]);
+      try {
+        const { ref } = await scratch.build(
+          { ssh: { default: null }, noCache: true },
+          { secrets, agent: socket },
+        );
+        const expected = createHash("sha256").update(`${value}in a file\n`).digest("hex");
+        expect(await outputOf(ref, ["cat", "/seen"])).toContain(expected);
+        expect(scratch.output.join("\n")).toContain("the agent heard hello");
+      } finally {
+        agent.close();
+        await rm(directory, { recursive: true });
+      }
+      for (const [mount, key] of [
+        ["type=secret,id=token,required=true", "secrets: { token:"],
+        ["type=ssh,required=true", "ssh: [default]"],
+      ] as const) {
+        const text = `FROM busybox:1\nRUN --mount=${mount} true\n`;
+        await expect(scratch.build({ dockerfile: { kind: "inline", text } })).rejects.toMatchObject({
+          code: "BUILD_FAILED",
+          hint: expect.stringContaining(key) as string,
+        });
+      }
+      const key = join(scratch.directory, "Dockerfile");
+      await expect(scratch.build({ ssh: { default: key } })).rejects.toMatchObject({
+        message: `devloop-scratch: ssh default: ${key} is no agent's socket`,
+      });
+    },
+  );
 
-  it("finds named contexts: directories with their own .dockerignore, images, and images of the project", async () => {
-    await using assets = await scratchBuild({
-      "logo.txt": "logo",
-      "draft.txt": "x",
-      ".dockerignore": "draft*",
-    });
-    await using base = await scratchBuild({ Dockerfile: "FROM busybox:1\nRUN echo own > /own\n" });
-    const own = await base.build({ name: "devloop-scratch-own" });
-    await using scratch = await scratchBuild({});
-    const image = await scratch.build(
-      {
-        dockerfile: {
-          kind: "inline",
-          text: `FROM runtime
+  it.runIf(hasNewerEngine)(
+    "finds named contexts: directories with their own .dockerignore, images, and images of the project",
+    async () => {
+      await using assets = await scratchBuild({
+        "logo.txt": "logo",
+        "draft.txt": "x",
+        ".dockerignore": "draft*",
+      });
+      await using base = await scratchBuild({ Dockerfile: "FROM busybox:1\nRUN echo own > /own\n" });
+      const own = await base.build({ name: "devloop-scratch-own" });
+      await using scratch = await scratchBuild({});
+      const image = await scratch.build(
+        {
+          dockerfile: {
+            kind: "inline",
+            text: `FROM runtime
 COPY --from=assets / /assets
 COPY --from=own /own /own
 `,
+          },
+          contexts: {
+            assets: { kind: "directory", path: assets.directory },
+            runtime: { kind: "address", address: "docker-image://busybox:1" },
+            own: { kind: "address", address: "docker-image://devloop-scratch-own" },
+          },
         },
-        contexts: {
-          assets: { kind: "directory", path: assets.directory },
-          runtime: { kind: "address", address: "docker-image://busybox:1" },
-          own: { kind: "address", address: "docker-image://devloop-scratch-own" },
-        },
-      },
-      { bases: { "devloop-scratch-own": own.ref } },
-    );
-    expect(await outputOf(image.ref, ["ls", "-A", "/assets"])).toBe(".dockerignore\nlogo.txt\n");
-    expect(await outputOf(image.ref, ["cat", "/own"])).toBe("own\n");
-  });
+        { bases: { "devloop-scratch-own": own.ref } },
+      );
+      expect(await outputOf(image.ref, ["ls", "-A", "/assets"])).toBe(".dockerignore\nlogo.txt\n");
+      expect(await outputOf(image.ref, ["cat", "/own"])).toBe("own\n");
+    },
+  );
 
   it("sends a file again whose bytes changed while its size and time did not", async () => {
     await using scratch = await scratchBuild({
@@ -364,7 +371,7 @@ COPY --from=own /own /own
     expect(await sleeping(marker)).toEqual([]);
   });
 
-  it("takes as many ignored and copied paths as a large repository has", async () => {
+  it.runIf(hasNewerEngine)("takes as many ignored and copied paths as a large repository has", async () => {
     const names = Array.from({ length: 400 }, (_, index) => `package-${index}.json`);
     const rules = Array.from({ length: 3000 }, (_, index) => `/some/ignored/directory/number-${index}`);
     const files = Object.fromEntries(names.map((name) => [name, name]));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { inferSync } from "../../src/build/infer-sync.js";
 import { compileSync } from "../../src/engine/sync-rules.js";
+import { hasNewerEngine } from "../newer-engine.js";
 import { engineAnswers, outputOf, scratchBuild, type ScratchBuild } from "./scratch-build.js";
 
 const available = await engineAnswers();
@@ -154,7 +155,7 @@ COPY lib .`,
 ];
 
 describe.skipIf(!available && !process.env["CI"])("inferred rules and what docker does", () => {
-  it.each(cases)("$what", async ({ text, synced, options }) => {
+  it.runIf(hasNewerEngine).each(cases)("$what", async ({ text, synced, options }) => {
     await using scratch = await context();
     const dockerfile = `FROM busybox:1 AS base\n${text}\n`;
     const found = differences(dockerfile, await builtFiles(scratch, dockerfile, options), options);

@@ -211,7 +211,7 @@ describe("what is wrong with devloop.yaml is said with its place", () => {
     [
       "activation by nothing",
       yaml("profiles:\n  ci:\n    activation: [{}]\n"),
-      "devloop.yaml:5:18 profiles.ci.activation[0]: needs env or context",
+      "devloop.yaml:5:18 profiles.ci.activation[0]: needs env, context or profiles",
     ],
     ["duplicate key", yaml("name: other\n"), 'devloop.yaml:3:1 the key "name" stands here twice'],
     [

@@ -56,6 +56,27 @@ describe("profiles", () => {
     expect((await demo.load({ env, context, profiles: asked })).profiles).toEqual(active);
   });
 
+  it("activate themselves beside others, once all of those are active", async () => {
+    const text = yaml(`forwards: []
+profiles:
+  both:
+    activation: [{ profiles: [a, b] }, { profiles: [a], env: ALSO }]
+  a: { activation: [{ env: A }] }
+  b: {}
+  chained: { activation: [{ profiles: [both] }] }
+`);
+    await using demo = await project(text);
+    const active = async (profiles: string[], env: Record<string, string> = {}) =>
+      (await demo.load({ profiles, env })).profiles;
+    expect(await active(["a"])).toEqual(["a"]);
+    expect(await active(["b"], { A: "1" })).toEqual(["both", "a", "b"]);
+    expect(await active(["a"], { ALSO: "1" })).toEqual(["both", "a"]);
+    expect(await active(["a", "b", "-both"])).toEqual(["a", "b"]);
+    expect(await active(["both"])).toEqual(["both", "chained"]);
+    await using other = await project(text.replace("[both]", "[bth]"));
+    await expect(other.load()).rejects.toThrow('no profile "bth" — did you mean "both"?');
+  });
+
   it("an empty section changes nothing", async () => {
     await using demo = await project(file);
     const { config } = await demo.load({ profiles: ["plain"] });

@@ -7,6 +7,8 @@ export interface PodCase {
   readonly pod: string;
   /** Left out: all containers of the pod. */
   readonly container?: string;
+  /** What its container exits with, where it is to end; 0 unless it is said: so that both cannot fail alike unseen. */
+  readonly exit?: number | "never starts";
 }
 
 const image = "busybox:1";
@@ -21,6 +23,7 @@ interface Fields {
   readonly metadata?: object;
   readonly volume?: object;
   readonly until?: PodCase["until"];
+  readonly exit?: PodCase["exit"];
 }
 interface Wanted extends Fields {
   readonly what: string;
@@ -44,7 +47,17 @@ export function specObjects(namespace: string): {
   const containers: object[] = [];
   const volumes: object[] = [];
   const cases = wantedCases(namespace).map((wanted, index): PodCase => {
-    const { what, script, container = {}, others = [], spec, metadata, volume, until = "ended" } = wanted;
+    const {
+      what,
+      script,
+      container = {},
+      others = [],
+      spec,
+      metadata,
+      volume,
+      until = "ended",
+      exit = 0,
+    } = wanted;
     const name = `case-${index}`;
     const main = { name: "main", image, command: sh(script), ...container };
     const own = volume ? [{ name: "v", ...volume }] : [];
@@ -56,7 +69,7 @@ export function specObjects(namespace: string): {
         ...(mounts ? { volumeMounts: mounts.map((each) => ({ ...each, name })) } : {}),
       });
       volumes.push(...own.map((each) => ({ ...each, name })));
-      return { what, until, pod: "together", container: name };
+      return { what, until, pod: "together", container: name, exit };
     }
     alone.push({
       apiVersion: "v1",
@@ -64,7 +77,7 @@ export function specObjects(namespace: string): {
       metadata: { name, ...metadata },
       spec: { ...base, containers: [main, ...others], volumes: own, ...spec },
     });
-    return { what, until, pod: name };
+    return { what, until, pod: name, exit };
   });
   const together: KubeObject = {
     apiVersion: "v1",
@@ -121,6 +134,18 @@ const shared: readonly KubeObject[] = [
   {
     apiVersion: "v1",
     kind: "Service",
+    metadata: { name: "two-ports" },
+    spec: {
+      selector: { app: "server" },
+      ports: [
+        { name: "first", port: 80, targetPort: "web" },
+        { name: "an-other", port: 90, targetPort: 8080 },
+      ],
+    },
+  },
+  {
+    apiVersion: "v1",
+    kind: "Service",
     metadata: { name: "nobody" },
     spec: { selector: { app: "nobody" }, ports: [{ port: 80 }] },
   },
@@ -128,7 +153,7 @@ const shared: readonly KubeObject[] = [
 
 function wantedCases(namespace: string): readonly Wanted[] {
   const fetches = (host: string): string =>
-    `for i in $(seq 60); do wget -T 2 -qO- http://${host}/ 2>/dev/null && exit 0; sleep 0.5; done; echo never; exit 1`;
+    `for i in $(seq 60); do timeout 2 wget -qO- http://${host}/ 2>/dev/null && exit 0; sleep 0.5; done; echo never; exit 1`;
   return [
     pod("a command with arguments", "", { container: { command: ["echo", "one"], args: ["two", "a b"] } }),
     pod("arguments alone go after the image's entrypoint", "", {
@@ -225,10 +250,10 @@ function wantedCases(namespace: string): readonly Wanted[] {
     }),
     pod(
       "one file of a volume in a directory of the image",
-      "cat /etc/app.conf; test -f /etc/passwd && echo kept",
+      "cat /bin/app.conf; test -x /bin/sh && echo kept",
       {
         volume: { configMap: { name: "settings" } },
-        container: mount("v", "/etc/app.conf", { subPath: "app.conf" }),
+        container: mount("v", "/bin/app.conf", { subPath: "app.conf" }),
       },
     ),
     pod("several sources in one volume", "cd /v; cat c t n", {
@@ -269,6 +294,7 @@ function wantedCases(namespace: string): readonly Wanted[] {
     }),
     pod("an init container that fails", "echo never", {
       spec: { initContainers: [{ name: "bad", image, command: sh("echo tried; exit 4") }] },
+      exit: "never starts",
     }),
     pod("an empty directory that another user writes into", "echo x > /v/x && cat /v/x; stat -c %a /v", {
       volume: { emptyDir: {} },
@@ -297,6 +323,13 @@ function wantedCases(namespace: string): readonly Wanted[] {
       spec: { securityContext: { runAsUser: 1000 } },
       container: { securityContext: { runAsUser: 1001 } },
     }),
+    pod("a user that must not be root, and is not", "id -u", {
+      container: { securityContext: { runAsNonRoot: true, runAsUser: 1000 } },
+    }),
+    pod("a user that must not be root, of an image that says nothing", "id -u", {
+      container: { securityContext: { runAsNonRoot: true } },
+      until: "waiting",
+    }),
     pod("a read-only root", "touch /x 2>&1 | grep -o 'Read-only file system'", {
       container: { securityContext: { readOnlyRootFilesystem: true } },
     }),
@@ -306,7 +339,7 @@ function wantedCases(namespace: string): readonly Wanted[] {
     pod("no new privileges", "grep NoNewPrivs /proc/self/status", {
       container: { securityContext: { allowPrivilegeEscalation: false } },
     }),
-    pod("an exit code", "echo out; echo err >&2; exit 3"),
+    pod("an exit code", "echo out; echo err >&2; exit 3", { exit: 3 }),
     pod(
       "a restart after a failure, with a new file system",
       'echo "run $(cat /v/n 2>/dev/null)"; test -e /mark && echo marked; touch /mark; test -e /v/n && exit 0; echo 2 > /v/n; exit 1',
@@ -336,7 +369,20 @@ function wantedCases(namespace: string): readonly Wanted[] {
     pod("a Service by its name, on its port", fetches("server")),
     pod("a Service by its name and namespace", fetches(`server.${namespace}`)),
     pod("a Service by its full name", fetches(`server.${namespace}.svc.cluster.local`)),
-    pod("a Service without pods refuses", "wget -T 3 -qO- http://nobody/ 2>&1 | grep -o refused"),
+    pod(
+      "the variables of Services",
+      `env | grep -E '^(SERVER|TWO_PORTS|NOBODY)_' | sed -E 's/[0-9]+(\\.[0-9]+){3}/ADDRESS/' | sort; echo "$A"`,
+      {
+        spec: { enableServiceLinks: true },
+        container: {
+          env: [
+            { name: "A", value: "port $(SERVER_SERVICE_PORT)" },
+            { name: "SERVER_PORT", value: "own" },
+          ],
+        },
+      },
+    ),
+    pod("a Service without pods refuses", "timeout 3 wget -qO- http://nobody/ 2>&1 | grep -o refused"),
     pod("a readiness probe by a command", `sleep 1; touch /ready; ${stay}`, {
       container: { readinessProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1 } },
       until: "ready",
@@ -360,7 +406,7 @@ function wantedCases(namespace: string): readonly Wanted[] {
     }),
     pod(
       "a hook after the start",
-      `for i in $(seq 300); do test -e /hook && cat /hook && exit 0; sleep 0.1; done; exit 1`,
+      `for i in $(seq 1200); do test -e /hook && cat /hook && exit 0; sleep 0.1; done; exit 1`,
       {
         container: { lifecycle: { postStart: { exec: { command: sh("echo hooked > /hook") } } } },
       },

@@ -6,9 +6,9 @@ import { openKube, type Kube, type KubeObject } from "../../src/cluster/kube.js"
 
 const run = promisify(execFile);
 
-/** A cluster of the tests' own: its kubeconfig's path, and the container that is its node. */
+/** A cluster of the tests' own: its kubeconfig's path, and the container that is its node; or the engine itself, which has neither. */
 export interface TestCluster {
-  readonly flavour: "kind" | "k3d";
+  readonly flavour: "kind" | "k3d" | "docker";
   readonly kubeconfig: string;
   readonly node: string;
 }
@@ -16,6 +16,15 @@ export interface TestCluster {
 /** The kind-labelled and the k3d-labelled cluster, as the gate names them; undefined where there is none. */
 export const kind = find("kind", process.env["DEVLOOP_TEST_KUBECONFIG_KIND"]);
 export const k3d = find("k3d", process.env["DEVLOOP_TEST_KUBECONFIG_K3D"]);
+
+/** No cluster: the manifests' pods as containers of the engine. */
+export const docker: TestCluster = { flavour: "docker", kubeconfig: "/nonexistent", node: "" };
+
+/** What the tests of both kinds of targets run on: a cluster, and the engine itself. */
+export const targets = [
+  ["a cluster", () => anyCluster()],
+  ["the docker target", () => docker],
+] as const;
 
 function find(flavour: "kind" | "k3d", kubeconfig: string | undefined): TestCluster | undefined {
   if (kubeconfig === undefined || kubeconfig === "" || !existsSync(kubeconfig)) return undefined;
@@ -40,8 +49,20 @@ export function anyCluster(): TestCluster {
 
 const signal = new AbortController().signal;
 
-/** Asks a cluster for what the tests compare with. */
-export function api(cluster: TestCluster) {
+export interface ClusterApi {
+  list(path: string): Promise<readonly KubeObject[]>;
+  /** Undefined for what is not there. */
+  get(path: string): Promise<KubeObject | undefined>;
+  create(path: string, body: unknown): Promise<unknown>;
+  patch(path: string, body: unknown): Promise<unknown>;
+  remove(path: string): Promise<unknown>;
+  /** Pods that are not on their way out, with their uids. */
+  pods(namespace: string): Promise<readonly KubeObject[]>;
+}
+
+/** Asks a target for what the tests compare with; without a cluster only for pods. */
+export function api(cluster: TestCluster): ClusterApi {
+  if (cluster.flavour === "docker") return engineApi();
   const kube: Kube = openKube(load(cluster.kubeconfig));
   const list = async (path: string): Promise<readonly KubeObject[]> =>
     ((await kube.request(path, { signal })) as { items: KubeObject[] }).items;
@@ -53,11 +74,47 @@ export function api(cluster: TestCluster) {
     patch: (path: string, body: unknown) =>
       kube.request(path, { method: "PATCH", contentType: "application/merge-patch+json", body, signal }),
     remove: (path: string) => kube.request(path, { method: "DELETE", signal }).catch(() => undefined),
-    /** Pods that are not on their way out, with their uids. */
     pods: async (namespace: string) =>
       (await list(`/api/v1/namespaces/${namespace}/pods`)).filter(
         (pod) => pod.metadata.deletionTimestamp === undefined,
       ),
+  };
+}
+
+/** The same for the engine: by the labels of the containers that hold the pods' networks. A path's last parts say what is removed. */
+function engineApi(): ClusterApi {
+  const absent = (): Promise<never> => Promise.reject(new Error("there is no API server"));
+  const ids = async (kind: string, ...filters: string[]): Promise<string[]> => {
+    const all = kind === "ps" ? ["-aq"] : ["ls", "-q"];
+    const args = filters.flatMap((filter) => ["--filter", filter]);
+    return (await shell("docker", kind, ...all, ...args)).split("\n").filter((line) => line !== "");
+  };
+  const pods = async (namespace: string): Promise<readonly KubeObject[]> => {
+    const holds = await ids("ps", `label=devloop.dev/namespace=${namespace}`, "label=devloop.dev/role=hold");
+    if (holds.length === 0) return [];
+    // One that goes meanwhile is one that is not there.
+    const text = await shell("docker", "inspect", ...holds).catch(() => undefined);
+    if (text === undefined) return await pods(namespace);
+    const found = JSON.parse(text) as { readonly Config: { readonly Labels: Record<string, string> } }[];
+    return found.map(({ Config }) => JSON.parse(Config.Labels["devloop.dev/pod"] ?? "{}") as KubeObject);
+  };
+  return {
+    list: absent,
+    get: absent,
+    create: absent,
+    patch: absent,
+    async remove(path) {
+      const [, namespace = "", pod] = /\/namespaces\/([^/]+)(?:\/pods\/([^/]+))?$/.exec(path) ?? [];
+      const own = `label=devloop.dev/project=${namespace}`;
+      const only = pod === undefined ? [] : [`name=^devloop-${namespace}.${namespace}.${pod}$`];
+      const containers = await ids("ps", own, ...only);
+      if (containers.length > 0)
+        await shell("docker", "rm", "-f", "-v", ...containers).catch(() => undefined);
+      if (pod !== undefined) return;
+      for (const kind of ["network", "volume"])
+        for (const id of await ids(kind, own)) await shell("docker", kind, "rm", id).catch(() => undefined);
+    },
+    pods,
   };
 }
 

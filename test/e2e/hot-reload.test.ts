@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { api, k3d, kind, type TestCluster } from "./clusters.js";
+import { api, docker, k3d, type TestCluster } from "./clusters.js";
 import { page, start, until } from "./devloop.js";
 import { freePort } from "./scratch.js";
 
@@ -21,9 +21,9 @@ const edits: Readonly<Record<Service, { file: string; from: string; to: string; 
 
 // As it stands in a clone; only the namespace and the local ports are the test's own.
 describe.each([
-  ["kind", kind],
-  ["k3d", k3d],
-] as const)("the hot-reload example on a %s-labelled cluster", (_flavour, cluster) => {
+  ["a k3d-labelled cluster", k3d],
+  ["the docker target", docker],
+] as const)("the hot-reload example on %s", (_name, cluster) => {
   it.skipIf(cluster === undefined)(
     "serves all pages, and each edit goes into the pod that runs",
     async () => {
@@ -101,7 +101,8 @@ async function copyExample(cluster: TestCluster, namespace: string) {
   const config = join(root, "devloop.yaml");
   let text = (await readFile(config, "utf8"))
     .replace("name: hot-reload\n", `name: ${namespace}\n`)
-    .replace("hot-reload-dev", namespace);
+    .replace("hot-reload-dev", namespace)
+    .replace("cluster:\n", `cluster:\n  provider: ${cluster.flavour === "docker" ? "docker" : "auto"}\n`);
   for (const service of services) {
     ports[service] = await freePort();
     text = text.replace(

@@ -1,19 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster, type TestCluster } from "./clusters.js";
+import { targets, type TestCluster } from "./clusters.js";
 import { start, until, type EventOf, type Running } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
 type Line = EventOf<"log.line">;
 const lineCount = 100_000;
 
-describe("log lines", () => {
+describe.each(targets)("log lines on %s", (_name, target) => {
   let cluster: TestCluster;
   let project: Scratch;
   let devloop: Running;
 
   beforeAll(async () => {
-    cluster = anyCluster();
+    cluster = target();
     project = await scratchProject(cluster, "logs");
     await project.edit("web/start.sh", "echo started web\n", printer);
     await project.write("api/start.sh", crashing);

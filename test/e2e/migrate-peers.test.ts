@@ -6,7 +6,8 @@ import { freePort, scratchDirectory } from "./scratch.js";
 
 /**
  * A store that is only pulled and serves on two ports, of which one is named nowhere; a page that asks it there, and is
- * started anew with it; and one that also asks it, and is not.
+ * started anew with it; and one that also asks it, and is not. Two that are built: of one only the other's sources name
+ * the port, of the other nothing does, until it is exposed and its Service gets an address.
  */
 const compose = (name: string, web: number): string => `name: ${name}
 services:
@@ -26,19 +27,31 @@ services:
     depends_on: {My_Store: {condition: service_started, restart: true}}
   other:
     image: busybox:1
-    command: ["sh", "-c", "until wget -qO- http://store:$$((9990 + 9))/edition; do sleep 0.2; done; exec httpd -f -p 8080 -h /cgi"]
+    command: ["sh", "-c", "until wget -qO- http://store:$$((9990 + 9))/edition; do sleep 0.2; done; until sh /cgi/ask; do sleep 0.2; done; exec httpd -f -p 8080 -h /cgi"]
     volumes: ["./cgi:/cgi"]
+    healthcheck: {test: 'test "$$$$" -gt 0 && wget -qO- http://127.0.0.1:8080/index.html', interval: 1s}
     depends_on: [My_Store]
+  api:
+    build: {context: api}
+    command: ["sh", "-c", "exec httpd -f -p $$((5000 + 1)) -h /www"]
+  hidden:
+    build: {context: api}
+    command: ["sh", "-c", "exec httpd -f -p $$((7000 + 1)) -h /www"]
 `;
+
+const files = (name: string, web: number): Readonly<Record<string, string>> => ({
+  "compose.yaml": compose(name, web),
+  "www/edition": "first\n",
+  "cgi/index.html": "here\n",
+  "cgi/ask": "wget -qO- http://api:5001/ && wget -qO- http://hidden:$((7000 + 1))/\n",
+  "api/Dockerfile": "FROM busybox:1\nCOPY index.html /www/\n",
+  "api/index.html": "api\n",
+});
 
 it("reaches peers on ports that nobody names, and starts anew what depends with restart", async () => {
   const cluster = anyCluster();
   const web = await freePort();
-  await using project = await scratchDirectory(cluster, "peers", (name) => ({
-    "compose.yaml": compose(name, web),
-    "www/edition": "first\n",
-    "cgi/index.html": "here\n",
-  }));
+  await using project = await scratchDirectory(cluster, "peers", (name) => files(name, web));
   const namespace = `${project.namespace}-dev`;
   await using _namespace = {
     [Symbol.asyncDispose]: async () => {
@@ -67,9 +80,18 @@ it("reaches peers on ports that nobody names, and starts anew what depends with 
     return Object.fromEntries(live.map((pod) => [appOf(pod), pod.metadata.uid ?? ""]));
   };
   before = await pods();
-  expect(Object.keys(before).sort()).toEqual(["my-store", "other", "web"]);
+  // That "other" is ready says that it reached both of what is built.
+  expect(Object.keys(before).sort()).toEqual(["api", "hidden", "my-store", "other", "web"]);
+  const addressOf = async (name: string): Promise<string> => {
+    const services = await api(cluster).list(`/api/v1/namespaces/${namespace}/services`);
+    const found = services.find(({ metadata }) => metadata.name === name) as Service | undefined;
+    return found?.spec.clusterIP ?? "no Service";
+  };
+  expect(await addressOf("api")).toMatch(/^\d/);
+  expect(await addressOf("hidden")).toBe("None");
   const since = devloop.mark();
   await project.edit("compose.yaml", 'EDITION: "1"', 'EDITION: "2"');
+  await project.edit("compose.yaml", "  hidden:\n", '  hidden:\n    expose: ["7001"]\n');
   await migrate();
   await devloop.ready({ since });
   let after = before;
@@ -82,6 +104,9 @@ it("reaches peers on ports that nobody names, and starts anew what depends with 
     60_000,
   );
   expect(after["other"]).toBe(before["other"]);
+  expect(await addressOf("hidden")).toMatch(/^\d/);
 });
+
+type Service = KubeObject & { readonly spec: { readonly clusterIP: string } };
 
 const appOf = ({ metadata }: KubeObject): string => metadata.labels?.["app.kubernetes.io/name"] ?? "";

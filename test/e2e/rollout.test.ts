@@ -1,12 +1,12 @@
 import { get } from "node:http";
 import { describe, expect, it } from "vitest";
-import { anyCluster } from "./clusters.js";
+import { targets } from "./clusters.js";
 import { start } from "./devloop.js";
 import { scratchProject } from "./scratch.js";
 
-describe("a forwarded port during rollouts", () => {
+describe.each(targets)("a forwarded port during rollouts on %s", (_name, target) => {
   it("answers every request of a client that asks it every 20 ms, each on a connection of its own", async () => {
-    const cluster = anyCluster();
+    const cluster = target();
     await using project = await scratchProject(cluster, "rollout");
     await using devloop = start({ cluster, cwd: project.root });
     await devloop.ready();

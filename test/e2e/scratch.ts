@@ -23,7 +23,10 @@ export interface Scratch extends ScratchDirectory {
 /** Makes the project, its namespace named after the test; disposing removes both. */
 export async function scratchProject(cluster: TestCluster, name: string): Promise<Scratch> {
   const ports = { web: await freePort(), api: await freePort() };
-  return { ...(await scratchDirectory(cluster, name, (namespace) => files(namespace, ports))), ports };
+  return {
+    ...(await scratchDirectory(cluster, name, (namespace) => files(cluster, namespace, ports))),
+    ports,
+  };
 }
 
 /** Makes a project of these files; disposing removes its namespace and its directory. */
@@ -61,11 +64,12 @@ export async function scratchDirectory(
   };
 }
 
-function files(namespace: string, ports: Scratch["ports"]): Record<string, string> {
+function files(cluster: TestCluster, namespace: string, ports: Scratch["ports"]): Record<string, string> {
   return {
     "devloop.yaml": `version: 1
 name: ${namespace}
 cluster:
+  provider: ${cluster.flavour === "docker" ? "docker" : "auto"}
   namespace: ${namespace}
 images:
   web:

@@ -36,7 +36,7 @@ describe("the project's own devloop.yaml", () => {
       { service: "monitor-agent", local: 8888, remote: 8888 },
       { service: "monitor-test", local: 3000, remote: 3000 },
     ]);
-    expect(Object.keys(config.profiles ?? {})).toEqual(["ci"]);
+    expect(Object.keys(config.profiles ?? {})).toEqual(["engine", "plain", "ci"]);
     expect(await readFile(file, "utf8")).toMatch(
       /^# yaml-language-server: \$schema=\.\/schema\/devloop\.schema\.json\n/,
     );

@@ -4,7 +4,11 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readFacts } from "../../src/commands/init/read-facts.js";
 import { initCommand, type InitOptions } from "../../src/commands/init.js";
+import { readStages } from "../../src/build/dockerfile-stages.js";
+import { readSkaffold } from "../../src/init/skaffold.js";
+import { suggestDockerfile } from "../../src/init/suggest-dockerfile.js";
 import { runTool } from "../../src/lib/run-tool.js";
+import { hasKustomize } from "../has-kustomize.js";
 import { shapes } from "./shapes.js";
 
 const { signal } = new AbortController();
@@ -19,10 +23,13 @@ beforeEach(async () => {
   bin = join(parent, "bin");
   await mkdir(project);
   await mkdir(bin);
-  // Of the tools that render, only the real kubectl: a helm may be installed or not.
-  const kubectl = (await runTool("/bin/sh", ["-c", "command -v kubectl"], { signal })).trim();
-  await writeFile(join(bin, "kubectl"), `#!/bin/sh\nexec ${kubectl} "$@"\n`);
-  await chmod(join(bin, "kubectl"), 0o755);
+  // Of the tools that render, only kustomize, as one of both commands: a helm may be installed or not.
+  for (const tool of ["kustomize", "kubectl"]) {
+    const path = await runTool("/bin/sh", ["-c", `command -v ${tool}`], { signal }).catch(() => "");
+    if (path === "") continue;
+    await writeFile(join(bin, tool), `#!/bin/sh\nexec ${path.trim()} "$@"\n`, { mode: 0o755 });
+    break;
+  }
   vi.stubEnv("PATH", bin);
   printed = "";
   vi.spyOn(process.stdout, "write").mockImplementation((text) => {
@@ -74,7 +81,7 @@ function answering(...answers: readonly (number | boolean)[]) {
   };
 }
 
-describe("devloop init", () => {
+describe.runIf(hasKustomize)("devloop init", () => {
   it.each(Object.keys(shapes))("writes the whole file for %s", async (shape) => {
     await write(shapes[shape]!);
     expect(await init()).toBe(0);
@@ -137,7 +144,80 @@ next: devloop doctor   what this machine lacks
   });
 });
 
-describe("a project without manifests", () => {
+describe.runIf(hasKustomize)("a project that another tool runs", () => {
+  it("says what of its skaffold.yaml was not taken, in the file and in the summary", async () => {
+    await write(shapes["skaffold-kustomize"]!);
+    await init();
+    const notTaken = [
+      "profiles (devloop.yaml has profiles of its own)",
+      "build.tagPolicy: tags follow the content",
+      "eu.gcr.io/acme/storefront: sync (sync: auto takes rules from the Dockerfile)",
+      "eu.gcr.io/acme/storefront: the template of build argument WHO",
+      "eu.gcr.io/acme/backend: docker.cacheFrom",
+      "eu.gcr.io/acme/reports: built by jib, and devloop builds from Dockerfiles",
+      "the forward of deployment backend",
+    ];
+    const text = await written();
+    expect(text).toContain(`# Not taken from it:\n${notTaken.map((each) => `#   ${each}\n`).join("")}`);
+    for (const each of notTaken) expect(printed).toContain(`not taken from skaffold.yaml: ${each}\n`);
+  });
+
+  it("reads releases, old places of manifests, and several configurations in one file", () => {
+    const text = `apiVersion: skaffold/v2beta29
+deploy:
+  helm:
+    releases:
+      - { name: api, chartPath: charts/api, valuesFiles: [charts/api/dev.yaml], setValues: { a: 1 } }
+      - { name: redis, remoteChart: bitnami/redis }
+---
+apiVersion: skaffold/v4beta11
+requires: [{ path: ../other }]
+manifests: { rawYaml: ["k8s/*.yaml", "https://example.com/x.yaml"], kustomize: {} }
+`;
+    expect(readSkaffold("skaffold.yaml", text)).toEqual({
+      path: "skaffold.yaml",
+      artifacts: [],
+      deploys: [
+        { kind: "helm", chart: "charts/api", release: "api", values: ["charts/api/dev.yaml"] },
+        { kind: "kustomize", path: "." },
+        { kind: "manifests", patterns: ["k8s/*.yaml"] },
+      ],
+      forwards: [],
+      notTaken: [
+        "release api: setValues",
+        "release redis: its chart is no directory here",
+        "requires: other configurations",
+        "https://example.com/x.yaml: manifests come from files",
+      ],
+    });
+    expect(readSkaffold("skaffold.yaml", "a: 1\n")).toBeUndefined();
+    expect(readSkaffold("skaffold.yaml", "[broken: {\n")).toBeUndefined();
+  });
+});
+
+describe("a program without a Dockerfile", () => {
+  it.each([
+    ["package.json", { "package.json": "{}", "pnpm-lock.yaml": "" }, "pnpm install --frozen-lockfile"],
+    ["go.mod", { "go.mod": "module x\n", "cmd/shop/main.go": "" }, "go build -o /app ./cmd/shop"],
+    ["requirements.txt", { "requirements.txt": "flask\n", "app.py": "" }, 'CMD ["python", "app.py"]'],
+    ["pyproject.toml", { "pyproject.toml": "", "src/shop.py": "" }, "RUN pip install --no-cache-dir ."],
+  ])("is known by its %s, and shown one to begin with", async (evidence, files, line) => {
+    await write(files);
+    expect(await init({ generateManifests: true })).toBe(1);
+    expect(printed).toMatch(
+      `there is ${evidence} and there is no Dockerfile, which devloop builds images from`,
+    );
+    expect(printed).toContain(line);
+    const { text } = suggestDockerfile({ files: Object.keys(files) })!;
+    expect(readStages(text, { args: {}, contexts: {} }).stages.length).toBeGreaterThan(0);
+    // As the advice says: saved, it leads to manifests.
+    await write({ Dockerfile: `${text}EXPOSE 3000\n` });
+    expect(await init({ generateManifests: true })).toBe(0);
+    expect(await written()).toContain("- { service: shop, local: 3000, remote: 3000 }");
+  });
+});
+
+describe.runIf(hasKustomize)("a project without manifests", () => {
   const files = {
     "services/web/Dockerfile":
       "FROM node:20 AS base\nEXPOSE 8080\nFROM base\nEXPOSE 9090/tcp 53/udp $PORT\nCOPY src src\n",
@@ -195,7 +275,7 @@ describe("a project without manifests", () => {
   });
 });
 
-describe("questions", () => {
+describe.runIf(hasKustomize)("questions", () => {
   it("asks which overlay is meant when none is for development by its name", async () => {
     await write(shapes["several-overlays"]!);
     const ask = answering(1);

@@ -171,4 +171,94 @@ spec:
       workload("db", "quay.io/sclorg/postgresql-16-c9s", { ports: [5432] }),
     ].join("---\n"),
   },
+  // Each service with its own manifests, as teams keep them.
+  "service-overlays": {
+    ...Object.fromEntries(
+      ["cart", "search", "web"].flatMap((name) => [
+        [`services/${name}/Dockerfile`, nodeDockerfile],
+        [`services/${name}/package.json`, `{ "name": "@acme/${name}" }`],
+        [`services/${name}/package-lock.json`, "{}"],
+        [`services/${name}/src/main.js`, ""],
+        [`services/${name}/deploy/base/kustomization.yaml`, kustomization("resources: [all.yaml]")],
+        [`services/${name}/deploy/base/all.yaml`, workload(name, `acme/${name}`, { ports: [8080] })],
+        ...["development", "production"].map((overlay) => [
+          `services/${name}/deploy/overlays/${overlay}/kustomization.yaml`,
+          kustomization("namespace: shop", "resources: [../../base]"),
+        ]),
+      ]),
+    ),
+  },
+  "python-kustomize": {
+    Dockerfile: `FROM python:3.12-slim
+WORKDIR /srv
+COPY requirements.txt .
+RUN pip install -r requirements.txt
+COPY shop ./shop
+EXPOSE 8000
+CMD ["gunicorn", "shop.wsgi"]
+`,
+    "requirements.txt": "django\ngunicorn\n",
+    "shop/wsgi.py": "",
+    "manage.py": "",
+    "deploy/base/kustomization.yaml": kustomization("resources: [app.yaml, postgres.yaml]"),
+    "deploy/base/app.yaml": workload("django", "ghcr.io/acme/shop", { ports: [[8000, "http"]] }),
+    "deploy/base/postgres.yaml": workload("postgres", "postgres:16", { ports: [5432] }),
+    "deploy/environments/local/kustomization.yaml": kustomization("resources: [../../base]"),
+    "deploy/environments/staging/kustomization.yaml": kustomization("resources: [../../base]"),
+  },
+  "skaffold-kustomize": {
+    "skaffold.yaml": `apiVersion: skaffold/v4beta11
+kind: Config
+metadata: { name: shop }
+build:
+  tagPolicy: { sha256: {} }
+  artifacts:
+    - image: eu.gcr.io/acme/storefront
+      context: apps/front
+      docker: { dockerfile: build/Dockerfile, target: runtime, buildArgs: { REVISION: "7", WHO: "{{.USER}}" } }
+      sync: { infer: ["**/*.ts"] }
+    - image: eu.gcr.io/acme/backend
+      context: .
+      docker: { dockerfile: apps/back/Dockerfile, cacheFrom: [eu.gcr.io/acme/backend] }
+    - image: eu.gcr.io/acme/reports
+      jib: {}
+manifests:
+  kustomize: { paths: [deploy/overlays/eu] }
+portForward:
+  - { resourceType: service, resourceName: storefront, port: 80, localPort: 9000 }
+  - { resourceType: deployment, resourceName: backend, port: 9229 }
+profiles:
+  - name: prod
+`,
+    "apps/front/build/Dockerfile": "FROM node:20 AS runtime\nCOPY src src\n",
+    "apps/front/src/main.ts": "",
+    "apps/back/Dockerfile": goDockerfile("back"),
+    "go.mod": "module example.com/shop\n",
+    "go.sum": "",
+    "deploy/base/kustomization.yaml": kustomization("resources: [all.yaml]"),
+    "deploy/base/all.yaml": [
+      workload("storefront", "eu.gcr.io/acme/storefront", { ports: [80, 81] }),
+      workload("backend", "eu.gcr.io/acme/backend", { ports: [9000] }),
+      workload("reports", "eu.gcr.io/acme/reports"),
+    ].join("---\n"),
+    "deploy/overlays/eu/kustomization.yaml": kustomization("resources: [../../base]"),
+    "deploy/overlays/us/kustomization.yaml": kustomization("resources: [../../base]"),
+  },
+  "skaffold-old-kubectl": {
+    "skaffold.yaml": `apiVersion: skaffold/v2beta29
+kind: Config
+build:
+  artifacts:
+    - image: shop
+deploy:
+  kubectl: { manifests: ["k8s/*.yaml"] }
+`,
+    ...nodeApp,
+    "k8s/shop.yaml": workload("shop", "shop", { ports: [3000] }),
+  },
+  tiltfile: {
+    Tiltfile: "docker_build('shop', '.')\nk8s_yaml('k8s/shop.yaml')\n",
+    ...nodeApp,
+    "k8s/shop.yaml": workload("shop", "shop", { ports: [3000] }),
+  },
 };

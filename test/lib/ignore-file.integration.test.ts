@@ -3,11 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { hasNewerEngine } from "../newer-engine.js";
 import { compileIgnore, parseIgnoreFile } from "../../src/lib/ignore-file.js";
 
-const available = isDockerThere();
-
-describe.skipIf(!available && process.env["CI"] === undefined)("against docker build", () => {
+describe.runIf(hasNewerEngine)("against docker build", () => {
   const names = ["a", "b", "ab", "x.js"];
   const files = names.flatMap((one) =>
     one === "x.js"
@@ -73,13 +72,4 @@ function patternSets(): string[][] {
     ),
   );
   return [["*", "!a/b"], ["a", "!a/**/x.js"], ["a/b", "!a"], ["**/x.js", "!/a/../b/"], ...random];
-}
-
-function isDockerThere(): boolean {
-  try {
-    execFileSync("docker", ["version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 }

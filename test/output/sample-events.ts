@@ -89,6 +89,7 @@ export const sampleEvents: { readonly [T in EventType]: Extract<Event, { type: T
     process: { image: "monitor-agent", pod: "monitor-agent-7d9f-x", container: "agent", exitCode: 1 },
   }),
   "process.running": at({ type: "process.running", container: "containerd://1f" }),
+  "process.restarted": at({ type: "process.restarted", container: "containerd://1f" }),
   "trigger.requested": at({ type: "trigger.requested", image: "monitor-agent" }),
   "loop.paused": at({ type: "loop.paused" }),
   "loop.resumed": at({ type: "loop.resumed" }),

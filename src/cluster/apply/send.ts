@@ -42,6 +42,25 @@ export async function sendItem(
   if (uid !== undefined && deletionTimestamp !== undefined) {
     await waitUntilGone(context, { path: item.path, uid, title: item.title });
   }
+  const sent = await sendOrReplace(context, item, owned);
+  if (!owned || sent.replaced !== undefined || !staysHeadless(item.object, sent.object)) return sent;
+  return await replace(context, item, ["spec.clusterIP"]);
+}
+
+/**
+ * Whether a Service that is to have an address has none. Servers of 1.20 refuse such a change; newer ones take the
+ * object, and leave what was there in the place of the address that is not given (patchAllocatedValues).
+ */
+function staysHeadless(wanted: KubeObject, sent: KubeObject): boolean {
+  if (wanted.kind !== "Service" || wanted.apiVersion !== "v1") return false;
+  const { clusterIP, type } = serviceSpec(wanted);
+  return clusterIP === undefined && type !== "ExternalName" && serviceSpec(sent).clusterIP === "None";
+}
+
+const serviceSpec = (object: KubeObject): { readonly clusterIP?: unknown; readonly type?: unknown } =>
+  (object as { readonly spec?: object }).spec ?? {};
+
+async function sendOrReplace(context: ApplyContext, item: ApplyItem, owned: boolean): Promise<Sent> {
   try {
     return { object: await patch(context, item, { force: false }) };
   } catch (error) {

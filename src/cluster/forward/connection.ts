@@ -1,12 +1,10 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PodAccess, Tunnel } from "../../engine/target.js";
+import type { ForwardOptions } from "./forward.js";
 import type { PodTarget } from "../observe/pod-view.js";
 
-export interface ConnectionOptions {
-  /** Ready pods, best first. */
-  readonly pods: () => readonly PodTarget[];
-  readonly podsChanged: (listener: () => void) => () => void;
+export interface ConnectionOptions extends Pick<ForwardOptions, "pods" | "podsChanged" | "processRestarted"> {
   /** The port in that pod. */
   readonly port: (pod: PodTarget) => number;
   readonly signal: AbortSignal;
@@ -23,6 +21,8 @@ const replayBytes = 1024 * 1024;
 /** How long after a client's end its answer may be silent: while it is owed one, and once it has had one, in ms. */
 const owedSilenceMs = 30_000;
 const answeredSilenceMs = 1000;
+/** How long nothing must have come from a process that has ended until all it said has arrived, in ms. */
+const lastWordsMs = 50;
 /** How long a client may take to close after the pod's side did, in ms. */
 const lingerMs = 2000;
 
@@ -198,7 +198,7 @@ async function attempt(
   socket: Socket,
   client: Client,
   pod: PodTarget,
-  { port, signal }: ConnectionOptions,
+  { port, processRestarted, signal }: ConnectionOptions,
 ): Promise<Outcome> {
   let answered = false;
   let finish: (error: Error | undefined) => void = () => undefined;
@@ -239,11 +239,26 @@ async function attempt(
     answered = true;
     tunnel.close();
   }, 500);
+  // Container runtimes keep up a connection whose process is gone for a second (containerd's port forward): a client that
+  // sends its next request over it would wait so long for nothing.
+  let lastWords: NodeJS.Timeout | undefined;
+  const letDown = (): void => {
+    const silence = performance.now() - client.movedAt;
+    if (silence < lastWordsMs) {
+      lastWords = setTimeout(letDown, lastWordsMs - silence);
+      return;
+    }
+    finish(answered ? undefined : new Error("the process has ended"));
+    tunnel.close();
+  };
+  const unsubscribe = processRestarted(pod, letDown);
   try {
     const error = await over;
     return { answered, error };
   } finally {
     clearInterval(resting);
+    clearTimeout(lastWords);
+    unsubscribe();
     socket.off("drain", resume);
     client.tunnel = undefined;
   }

@@ -13,6 +13,8 @@ export interface ForwardOptions {
   /** Ready pods, best first. */
   readonly pods: () => readonly PodTarget[];
   readonly podsChanged: (listener: () => void) => () => void;
+  /** Tells when the process in a pod that connections lead to has ended, and another has begun: what it had open is closed. */
+  readonly processRestarted: (pod: PodTarget, listener: () => void) => () => void;
   /** The port in a pod. Throws FORWARD_FAILED when there is none such. */
   readonly resolvePort: (pod: PodTarget, spec: ForwardSpec) => number;
   /** `serving`: a pod is ready to take a connection now. */
@@ -61,6 +63,7 @@ export function startForward(
     const connection = carryConnection(access, socket, {
       pods: options.pods,
       podsChanged: options.podsChanged,
+      processRestarted: options.processRestarted,
       port: (pod) => options.resolvePort(pod, spec),
       signal,
     });

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import type { EngineImage } from "../../engine/container-engine.js";
 import type { AgentNeed } from "../../engine/model.js";
 import type { KubeObject } from "../kube.js";
 import { podSpecs, type PodPlace } from "../render/pod-specs.js";
 import { agentBinary } from "./agent-binaries.js";
+import { signalNumber, sigterm } from "./stop-signal.js";
 
 /** Where the agent stands in the containers that are synced. */
 const agentDirectory = "/.devloop";
@@ -12,14 +14,10 @@ const volumeName = "devloop-agent";
 /** How long a container that runs to its end waits for its files, in seconds: devloop may not be there to bring them. */
 const holdSeconds = 15;
 
-/** What an image starts where the manifest does not say. */
-export interface ImageCommand {
-  readonly entrypoint: readonly string[];
-  readonly command: readonly string[];
-}
 export interface SyncedImage {
   readonly need: AgentNeed;
-  readonly command: ImageCommand;
+  /** What it starts where the manifest does not say, and how that is asked to end. */
+  readonly starts: Pick<EngineImage, "entrypoint" | "command" | "stopSignal">;
 }
 
 /**
@@ -83,8 +81,8 @@ function addTo(
       { name: volumeName, mountPath: agentDirectory, readOnly: true },
     ];
     if (image.need === "pull") continue;
-    if (once) supervise(container, image.command, ["--once", "--hold", String(holdSeconds)]);
-    else if (image.need === "process") supervise(container, image.command, []);
+    if (once) supervise(container, image.starts, ["--once", "--hold", String(holdSeconds)]);
+    else if (image.need === "process") supervise(container, image.starts, []);
   }
   spec.volumes = [
     ...(spec.volumes ?? []),
@@ -99,13 +97,15 @@ function addTo(
  */
 function supervise(
   container: { command?: string[]; args?: string[] },
-  { entrypoint, command }: ImageCommand,
+  { entrypoint, command, stopSignal = "SIGTERM" }: SyncedImage["starts"],
   options: readonly string[],
 ): void {
   const own = container.command ?? entrypoint.map(literally);
   const args = container.args ?? (container.command ? [] : command.map(literally));
   if (own.length + args.length === 0) return;
-  container.command = [agentPath, "run", ...options, "--", ...own];
+  const end = signalNumber(stopSignal);
+  const asked = end === undefined || end === sigterm ? [] : ["--stop-signal", String(end)];
+  container.command = [agentPath, "run", ...asked, ...options, "--", ...own];
   container.args = [...args];
 }
 

@@ -7,6 +7,7 @@ import { parseManifests } from "../../cluster/render/parse-manifests.js";
 import type { KubeObject } from "../../cluster/kube.js";
 import { isDevelopment } from "../../init/environments.js";
 import type { Findings, FoundChart, FoundDockerfile, FoundKustomization } from "../../init/model.js";
+import { readSkaffold } from "../../init/skaffold.js";
 import { listFiles } from "./list-files.js";
 
 /** Reads a project's directory: what of it builds images, and what deploys them. Broken files are passed over. */
@@ -33,6 +34,10 @@ export async function findParts(
     files.filter((path) => /\.ya?ml$/.test(path) && !owned.some((directory) => isBelow(path, directory))),
     async (path) => (isManifest(await read(path)) ? path : undefined),
   );
+  const [skaffold] = await readAll(
+    files.filter((path) => /^skaffold\.ya?ml$/.test(path)),
+    async (path) => readSkaffold(path, await read(path)),
+  );
   return {
     files,
     dockerfiles,
@@ -41,6 +46,10 @@ export async function findParts(
       ({ directory }) => !charts.some((outer) => isBelow(directory, posix.join(outer.directory, "charts"))),
     ),
     manifests,
+    ...(skaffold === undefined ? {} : { skaffold }),
+    unread: files.filter((path) =>
+      /^(Tiltfile|devspace\.yaml|okteto\.ya?ml|garden\.ya?ml|project\.garden\.yml)$/.test(path),
+    ),
   };
 }
 

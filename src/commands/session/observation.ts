@@ -95,6 +95,12 @@ export function observe({
         observer
           .readyPods({ kind: spec.kind, name: spec.name, namespace: namespaceOf(spec) })
           .filter(({ running }) => !running.some((container) => awaitsSync(store.getSnapshot(), container))),
+      // Of several containers nobody tells which one listens.
+      processRestarted: ({ running }, listener) =>
+        store.subscribe((event) => {
+          if (event.type !== "process.restarted" || running.length > 1) return;
+          if (event.container === running[0]?.id) listener();
+        }),
       resolvePort: (pod) => targetPort(spec, pod, observer.service(namespaceOf(spec), spec.name)),
       onChange: (state, serving, connections) => {
         store.dispatch({ type: "forward.changed", id: spec.id, state, serving, connections });

@@ -261,8 +261,7 @@ async function syncedImages(
         throw new DevloopError("LOAD_FAILED", `the container engine no longer has ${localRef(name, ref)}`, {
           hint: `was it removed? press r to build ${name} again`,
         });
-      const { entrypoint, command } = image;
-      return [[ref, { need, command: { entrypoint, command } }] as const];
+      return [[ref, { need, starts: image }] as const];
     }),
   );
   return new Map(found.flat());

@@ -18,8 +18,10 @@ const followedEvents: ReadonlySet<EventType> = new Set([
 /** Opens the connections that syncs go over, follows the containers that run, and tells how their processes are. */
 export function startSync(store: Store, target: Target): { readonly syncer: Syncer } & AsyncDisposable {
   const steady = new Map<string, NodeJS.Timeout>();
+  /** By container: how often its process had been started when it ran last. */
+  const runsOf = new Map<string, number>();
 
-  function onProcess(id: string, { state, exitCode }: ProcessState): void {
+  function onProcess(id: string, { state, exitCode, runs }: ProcessState): void {
     clearTimeout(steady.get(id));
     steady.delete(id);
     const snapshot = store.getSnapshot();
@@ -33,7 +35,12 @@ export function startSync(store: Store, target: Target): { readonly syncer: Sync
         exitCode: exitCode ?? 0,
       };
       store.dispatch({ type: "process.crashed", container: id, process });
-    } else if (state === "running" && id in snapshot.crashed) {
+    }
+    if (state !== "running") return;
+    const known = runsOf.get(id);
+    runsOf.set(id, runs);
+    if (known !== undefined && known !== runs) store.dispatch({ type: "process.restarted", container: id });
+    if (id in snapshot.crashed) {
       const timer = setTimeout(() => {
         steady.delete(id);
         store.dispatch({ type: "process.running", container: id });

@@ -1,16 +1,20 @@
+import { posix } from "node:path";
 import type { PodFacts } from "./environment.js";
 import { environmentOf, expand } from "./environment.js";
 import { type ContainerSpec, type FindConfig, PodConfigError, type PodSpec } from "./objects.js";
+import type { VolumePlace } from "./volumes.js";
 import { bytesOf, cpusOf } from "./quantities.js";
 
 /** What a container is joined to. */
 export interface ContainerPlace {
   /** The id of the container that holds the pod's network. */
   readonly hold: string;
-  /** The engine's name of each of the pod's volumes. */
-  readonly volumes: ReadonlyMap<string, string>;
+  /** Where each of the pod's volumes is. */
+  readonly places: ReadonlyMap<string, VolumePlace>;
   readonly labels: Readonly<Record<string, string>>;
   readonly find: FindConfig;
+  /** Variables that lead to the Services of its namespace. */
+  readonly links: ReadonlyMap<string, string>;
 }
 
 /**
@@ -21,11 +25,12 @@ export function containerBody(
   container: ContainerSpec,
   spec: PodSpec,
   pod: PodFacts,
-  { hold, volumes, labels, find }: ContainerPlace,
+  { hold, places, labels, find, links }: ContainerPlace,
 ): object {
-  const env = environmentOf(container, pod, find, [...(spec.initContainers ?? []), ...spec.containers]);
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const env = environmentOf(container, pod, find, { containers, links });
   const words = (list: readonly string[] | undefined): string[] | undefined =>
-    list?.map((word) => expand(word, env));
+    list?.map((word) => expand(word, (name) => env.get(name)));
   const { securityContext: own = {}, resources = {}, command, args, workingDir } = container;
   const of = { ...spec.securityContext, ...own };
   const groups = [
@@ -60,7 +65,7 @@ export function containerBody(
       // Kubernetes' nodes have no swap: else the engine gives as much of it again.
       MemorySwap: memory,
       NanoCpus: cpus === undefined ? undefined : Math.max(1e7, Math.round(cpus * 1e9)),
-      Mounts: mountsOf(container, volumes, env),
+      Mounts: mountsOf(container, places, env),
       RestartPolicy: { Name: "no" },
     }),
   });
@@ -79,18 +84,23 @@ function userOf({
 
 function mountsOf(
   { volumeMounts = [], name: container }: ContainerSpec,
-  volumes: ReadonlyMap<string, string>,
+  places: ReadonlyMap<string, VolumePlace>,
   env: ReadonlyMap<string, string>,
 ): object[] {
   return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, ...more }) => {
-    const source = volumes.get(name);
-    if (source === undefined)
+    const place = places.get(name);
+    if (!place)
       throw new PodConfigError(`container ${container} mounts volume ${name}, which the pod does not have`);
     const expression = (more as { readonly subPathExpr?: string }).subPathExpr;
-    const below = expression === undefined ? subPath : expand(expression, env);
+    const below = expression === undefined ? subPath : expand(expression, (variable) => env.get(variable));
+    if (place.kind === "bind") {
+      const Source = below === undefined ? place.source : posix.join(place.source, below);
+      const BindOptions = { CreateMountpoint: place.create };
+      return { Type: "bind", Source, Target: mountPath, ReadOnly: readOnly, BindOptions };
+    }
     return {
       Type: "volume",
-      Source: source,
+      Source: place.source,
       Target: mountPath,
       ReadOnly: readOnly,
       // A volume hides what the image has there; the engine would copy it in.

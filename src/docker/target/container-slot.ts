@@ -39,7 +39,6 @@ export interface SlotWork {
   wait(id: string): Promise<void>;
   /** Has it end, so that it is started anew. */
   kill(id: string): Promise<void>;
-  ensureImage(): Promise<void>;
   afterStart(id: string): Promise<void>;
   probeTarget(id: string): ProbeTarget;
   change(fields: Partial<Slot>): void;
@@ -88,7 +87,6 @@ export async function runSlot(
 
   async function beginRun(number: number): Promise<string> {
     work.change({ state: { waiting: { reason: "ContainerCreating" } } });
-    await work.ensureImage();
     return await work.begin(number);
   }
 
@@ -199,8 +197,7 @@ export async function runSlot(
     await sleep(seconds * 1000, undefined, { signal });
   }
 
-  /** It could not be made: told, and tried again. The engine's own trouble is passed over. */
-  /** Waits before the next try. False when it was the engine that failed: that is no failure of the container's. */
+  /** Tells that it could not be made, and waits before the next try. False when it was the engine that failed: that is no failure of the container's. */
   async function unableToStart(error: unknown, count: number): Promise<boolean> {
     const lost = (error as { readonly code?: unknown }).code === "ENGINE_UNREACHABLE";
     if (lost) {
@@ -208,12 +205,7 @@ export async function runSlot(
       return false;
     }
     const message = errorText(error);
-    const reason =
-      error instanceof PodConfigError
-        ? "CreateContainerConfigError"
-        : error instanceof ImagePullError
-          ? "ErrImagePull"
-          : "RunContainerError";
+    const reason = error instanceof PodConfigError ? error.reason : "RunContainerError";
     work.change({ id: undefined, state: { waiting: { reason, message } } });
     work.event("Failed", reason === "ErrImagePull" ? `Failed to pull image: ${message}` : message);
     // What it lacks may be applied a moment later.
@@ -221,14 +213,6 @@ export async function runSlot(
       reason === "CreateContainerConfigError" ? 1 : (backOffSeconds[Math.min(count + 1, 6)] ?? 10);
     await sleep(seconds * 1000, undefined, { signal });
     return true;
-  }
-}
-
-/** An image that is neither here nor to be had. */
-export class ImagePullError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "ImagePullError";
   }
 }
 

@@ -14,14 +14,17 @@ export interface PodFacts {
 }
 
 /**
- * A container's environment: envFrom first, then env in order, each seeing those before it as `$(NAME)`. Throws PodConfigError
- * for what it names and is not there.
+ * A container's environment: envFrom first, then env in order, each seeing those before it as `$(NAME)`, and the Services' variables,
+ * which yield to all others. Throws PodConfigError for what it names and is not there.
  */
 export function environmentOf(
   container: ContainerSpec,
   pod: PodFacts,
   find: FindConfig,
-  containers: readonly ContainerSpec[] = [container],
+  {
+    containers,
+    links,
+  }: { readonly containers: readonly ContainerSpec[]; readonly links: ReadonlyMap<string, string> },
 ): ReadonlyMap<string, string> {
   const result = new Map<string, string>();
   for (const { prefix = "", configMapRef, secretRef } of container.envFrom ?? []) {
@@ -40,8 +43,13 @@ export function environmentOf(
   }
   for (const variable of container.env ?? []) {
     const value = valueOf(variable, { container, containers, pod, find });
-    if (value !== undefined) result.set(variable.name, variable.valueFrom ? value : expand(value, result));
+    if (value === undefined) continue;
+    result.set(
+      variable.name,
+      variable.valueFrom ? value : expand(value, (name) => result.get(name) ?? links.get(name)),
+    );
   }
+  for (const [name, value] of links) if (!result.has(name)) result.set(name, value);
   return result;
 }
 
@@ -117,9 +125,9 @@ function resourceOf(resource: string, divisor: string | undefined, container: Co
 }
 
 /** Replaces `$(NAME)` of variables that are known; `$$` is a dollar. */
-export function expand(text: string, variables: ReadonlyMap<string, string>): string {
+export function expand(text: string, variable: (name: string) => string | undefined): string {
   return text.replace(/\$(?:\$|\(([^)]*)\))/g, (whole, name: string | undefined) =>
-    whole === "$$" ? "$" : (variables.get(name ?? "") ?? whole),
+    whole === "$$" ? "$" : (variable(name ?? "") ?? whole),
   );
 }
 

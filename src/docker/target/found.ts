@@ -1,63 +1,71 @@
-import type { KubeObject } from "../../engine/kube-object.js";
+import { errorText } from "../../lib/errors.js";
 import type { AppliedWorkload } from "../../engine/model.js";
 import type { InspectedContainer } from "../engine-containers.js";
-import { endOf } from "./container-slot.js";
+import type { PodDialer, Programs } from "./dial.js";
+import { foundOwners } from "./found-owners.js";
 import { label } from "./labels.js";
 import type { ObjectStore } from "./object-store.js";
 import type { PodObject, WorkloadObject } from "./objects.js";
+import { shownPod, slotsOf } from "./pod-status.js";
+import { askProbe } from "./probe.js";
+
+interface Found {
+  readonly store: ObjectStore;
+  readonly network: string;
+  readonly dialer: PodDialer;
+  readonly programs: Programs;
+}
 
 /**
- * Shows what a project has on the engine, by its containers' labels alone: nobody probes while no devloop runs, so a container that
- * runs counts as ready. Returns the workloads.
+ * Shows what a project has on the engine, by its containers' labels. A container that runs is ready when its probes, each asked once
+ * and now, are answered. Returns the workloads.
  */
-export function showFound(
-  store: ObjectStore,
+export async function showFound(
+  { store, ...ways }: Found,
   found: readonly InspectedContainer[],
-): readonly AppliedWorkload[] {
-  const byOwner = new Map<string, InspectedContainer[]>();
-  for (const container of found) {
-    const owner = container.labels[label.owner];
-    if (owner !== undefined) byOwner.set(owner, [...(byOwner.get(owner) ?? []), container]);
-  }
-  return [...byOwner].flatMap(([id, containers]) => {
-    const text = containers[0]?.labels[label.workload];
-    if (text === undefined) return [];
-    const object = JSON.parse(text) as KubeObject;
-    const { kind, metadata } = object;
-    const { name, namespace = "" } = metadata;
-    const uid = metadata.uid ?? id;
-    const pods = containers
-      .filter(({ labels }) => labels[label.role] === "hold")
-      .map((hold) => showPod(hold, containers));
-    for (const pod of pods) store.set({ ...pod, metadata: { ...pod.metadata, ...ownedBy(kind, name, uid) } });
-    if (kind !== "Pod") {
-      const ready = pods.filter(({ ready: isReady }) => isReady).length;
-      const desired = (object as WorkloadObject).spec.replicas ?? 1;
-      const succeeded = pods.filter(({ status }) => status.phase === "Succeeded").length;
-      store.set({
-        ...object,
-        metadata: { ...metadata, uid, generation: 1 },
-        status: {
-          observedGeneration: 1,
-          replicas: pods.length,
-          readyReplicas: ready,
-          availableReplicas: ready,
-          updatedReplicas: Math.max(pods.length, desired),
-          desiredNumberScheduled: 1,
-          succeeded,
-          ...(succeeded > 0 ? { conditions: [{ type: "Complete", status: "True" }] } : {}),
-        },
-      });
-      if (kind === "Deployment")
+  options: { readonly signal: AbortSignal },
+): Promise<readonly AppliedWorkload[]> {
+  return await Promise.all(
+    foundOwners(found).map(async ({ id, object, pods: byUid }) => {
+      const { kind, metadata } = object;
+      const { name, namespace = "" } = metadata;
+      const uid = metadata.uid ?? id;
+      const pods = (
+        await Promise.all([...byUid.values()].map((containers) => lookAtPod(ways, containers, options)))
+      ).filter((pod) => pod !== undefined);
+      for (const { pod } of pods)
+        store.set({ ...pod, metadata: { ...pod.metadata, ...ownedBy(kind, name, uid) } });
+      if (kind !== "Pod") {
+        const ready = pods.filter((pod) => pod.ready).length;
+        const desired = (object as WorkloadObject).spec.replicas ?? 1;
+        const succeeded = pods.filter(({ phase }) => phase === "Succeeded").length;
         store.set({
-          apiVersion: "apps/v1",
-          kind: "ReplicaSet",
-          metadata: { name, namespace, uid: `${uid}-set`, ownerReferences: [{ kind, name, uid }] },
-          status: { availableReplicas: ready },
+          ...object,
+          metadata: { ...metadata, uid, generation: 1 },
+          status: {
+            observedGeneration: 1,
+            replicas: pods.length,
+            readyReplicas: ready,
+            availableReplicas: ready,
+            updatedReplicas: Math.max(pods.length, desired),
+            desiredNumberScheduled: 1,
+            succeeded,
+            ...(kind === "Job" && succeeded > 0
+              ? { conditions: [{ type: "Complete", status: "True" }] }
+              : {}),
+          },
         });
-    }
-    return [{ id, kind, namespace, name, uid, generation: kind === "Pod" ? 0 : 1, images: [] }];
-  });
+        if (kind === "Deployment")
+          store.set({
+            apiVersion: "apps/v1",
+            kind: "ReplicaSet",
+            metadata: { name, namespace, uid: `${uid}-set`, ownerReferences: [{ kind, name, uid }] },
+            status: { availableReplicas: ready },
+          });
+      }
+      return { id, kind, namespace, name, uid, generation: kind === "Pod" ? 0 : 1, images: [] };
+    }),
+  );
 }
 
 function ownedBy(kind: string, name: string, uid: string): object {
@@ -66,47 +74,50 @@ function ownedBy(kind: string, name: string, uid: string): object {
   return { ownerReferences: [owner] };
 }
 
-interface ShownPod extends PodObject {
-  readonly ready: boolean;
-  readonly status: { readonly phase: string };
-}
-
-function showPod(hold: InspectedContainer, all: readonly InspectedContainer[]): ShownPod {
-  const pod = JSON.parse(hold.labels[label.pod] ?? "{}") as PodObject;
-  const runs = all.filter(({ labels }) => labels[label.uid] === pod.metadata.uid);
-  const statuses = pod.spec.containers.map(({ name, image }) => {
-    const [last] = runs
-      .filter(({ labels }) => labels[label.container] === name)
-      .sort((a, b) => Number(b.labels[label.attempt]) - Number(a.labels[label.attempt]));
-    const running = hold.state.running && last?.state.running === true;
-    return {
-      name,
-      image,
-      ready: running,
-      started: running,
-      restartCount: Number(last?.labels[label.attempt] ?? 0) + (last?.restarts ?? 0),
-      ...(last ? { containerID: last.id } : {}),
-      state: running
-        ? { running: { startedAt: last.state.startedAt } }
-        : last
-          ? { terminated: endOf(last.id, last) }
-          : { waiting: { reason: "ContainerCreating" } },
-    };
+async function lookAtPod(
+  { network, dialer, programs }: Omit<Found, "store">,
+  containers: readonly InspectedContainer[],
+  { signal }: { readonly signal: AbortSignal },
+) {
+  const hold = containers.find(({ labels }) => labels[label.role] === "hold");
+  const text = hold?.labels[label.pod];
+  if (!hold || text === undefined) return undefined;
+  const pod = JSON.parse(text) as PodObject;
+  const address = hold.addresses[network] ?? "";
+  const slots = await Promise.all(
+    slotsOf(pod, containers, hold.state.running).map(async (slot) => {
+      const { id, spec, state } = slot;
+      const probe = spec.readinessProbe ?? spec.startupProbe;
+      if (id === undefined || !state.running || !probe) return slot;
+      const ports = (spec.ports ?? []).flatMap(({ name, containerPort }) =>
+        name === undefined ? [] : [[name, containerPort] as const],
+      );
+      const problem = await askProbe(
+        probe,
+        {
+          address,
+          namedPorts: Object.fromEntries(ports),
+          dial: (port, by) => dialer.dial({ hold: hold.id, address, port }, by),
+          check: (port, by) => dialer.check({ hold: hold.id, address, port }, by),
+          exec: (argv, by) => programs.run(id, argv, by),
+        },
+        { signal },
+      ).catch((error: unknown) => errorText(error));
+      return { ...slot, ready: problem === undefined };
+    }),
+  );
+  const shown = shownPod(pod, {
+    slots,
+    restart: pod.spec.restartPolicy ?? "Always",
+    createdAt: pod.metadata.creationTimestamp ?? hold.createdAt,
+    address,
+    stopping: undefined,
+    failed: false,
   });
-  const ready = statuses.every((status) => status.ready);
-  const ended = statuses.every(({ state }) => state.terminated?.exitCode === 0);
-  return {
-    ...pod,
-    ready,
-    status: {
-      phase: ended ? "Succeeded" : "Running",
-      ...{
-        conditions: [
-          { type: "PodScheduled", status: "True" },
-          { type: "Ready", status: ready ? "True" : "False" },
-        ],
-        containerStatuses: statuses,
-      },
-    },
+  const status = shown["status"] as {
+    readonly phase: string;
+    readonly conditions: readonly { readonly type: string; readonly status: string }[];
   };
+  const ready = status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
+  return { pod: shown, ready, phase: status.phase };
 }

@@ -1,6 +1,6 @@
-import type { Duplex } from "node:stream";
 import type { EngineContainers } from "../engine-containers.js";
-import type { FindConfig } from "./objects.js";
+import type { PodDialer, Programs } from "./dial.js";
+import type { ContainerSpec, FindConfig } from "./objects.js";
 import type { ObjectStore } from "./object-store.js";
 
 /** What all pods of a project share. */
@@ -12,18 +12,20 @@ export interface PodHost {
   readonly containers: EngineContainers;
   readonly store: ObjectStore;
   readonly find: FindConfig;
-  /** Fetches an image that the engine does not have. Throws with the registry's words. */
-  ensureImage(ref: string, options: { readonly signal: AbortSignal }): Promise<void>;
-  exec(
-    container: string,
-    argv: readonly string[],
+  /** Paths of the engine's machine that pods may have. */
+  readonly hostPaths: readonly string[];
+  /**
+   * Fetches an image as the policy says; left out: when the engine does not have it. Returns the user that it runs as, as the image says
+   * it. Throws PodConfigError with the registry's words.
+   */
+  ensureImage(
+    ref: string,
+    policy: ContainerSpec["imagePullPolicy"],
     options: { readonly signal: AbortSignal },
-  ): Promise<{ readonly exitCode: number; readonly output: string }>;
-  /** A connection to a port of a pod, from here. */
-  dial(
-    to: { readonly hold: string; readonly address: string; readonly port: number },
-    options: { readonly signal: AbortSignal },
-  ): Promise<Duplex>;
+  ): Promise<{ readonly user: string }>;
+  readonly programs: Programs;
+  /** Connections to ports of pods, from here. */
+  readonly dialer: PodDialer;
 }
 
 /** The start of all names that a project's things have on the engine. */

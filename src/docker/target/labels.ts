@@ -3,7 +3,7 @@ export const label = {
   /** The project's name: on containers, volumes and networks. */
   project: "devloop.dev/project",
   namespace: "devloop.dev/namespace",
-  /** `hold` for a pod's network, `container`, or `service`. */
+  /** `hold` for a pod's network, `container`, `service`, or `record` of a workload without pods. */
   role: "devloop.dev/role",
   /** The deploy that made it. */
   deploy: "devloop.dev/deploy",
@@ -13,6 +13,8 @@ export const label = {
   workload: "devloop.dev/workload",
   /** The pod as JSON: its metadata and its spec. */
   pod: "devloop.dev/pod",
+  /** A hash of the files that the pod's volumes were filled with. */
+  files: "devloop.dev/files",
   uid: "devloop.dev/pod-uid",
   container: "devloop.dev/container",
   /** How often the container was started before. */

@@ -20,16 +20,22 @@ export interface PodSpec {
   readonly subdomain?: string;
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
   readonly shareProcessNamespace?: boolean;
+  readonly enableServiceLinks?: boolean;
 }
 export interface ContainerSpec {
   readonly name: string;
   readonly image?: string;
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: string;
   readonly env?: readonly EnvVar[];
   readonly envFrom?: readonly EnvSource[];
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+  readonly ports?: readonly {
+    readonly name?: string;
+    readonly containerPort: number;
+    readonly hostPort?: number;
+  }[];
   readonly volumeMounts?: readonly VolumeMount[];
   readonly resources?: { readonly limits?: Readonly<Record<string, string | number>> };
   readonly securityContext?: SecurityContext;
@@ -44,6 +50,7 @@ export interface ContainerSpec {
 export interface SecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
   readonly fsGroup?: number;
   readonly supplementalGroups?: readonly number[];
   readonly readOnlyRootFilesystem?: boolean;
@@ -117,6 +124,7 @@ export interface VolumeSpec extends FileSource {
   readonly secret?: FileSource["secret"] & { readonly defaultMode?: number };
   readonly projected?: { readonly defaultMode?: number; readonly sources?: readonly FileSource[] };
   readonly emptyDir?: { readonly medium?: string };
+  readonly hostPath?: { readonly path: string; readonly type?: string };
   readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
   readonly [other: string]: unknown;
 }
@@ -158,6 +166,8 @@ export interface WorkloadObject extends KubeObject {
     readonly parallelism?: number;
     readonly backoffLimit?: number;
     readonly suspend?: boolean;
+    /** Of a CronJob. */
+    readonly jobTemplate?: { readonly spec: WorkloadObject["spec"] };
   };
 }
 export interface RollingUpdate {
@@ -168,6 +178,7 @@ export interface ServiceObject extends KubeObject {
   readonly spec?: {
     readonly type?: string;
     readonly clusterIP?: string;
+    readonly externalName?: string;
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly {
       readonly name?: string;
@@ -190,9 +201,13 @@ export type FindConfig = (
   name: string,
 ) => ConfigObject | undefined;
 
-/** A container that cannot be made as its manifest says, in Kubernetes' words. */
+/** A container that cannot be made as its manifest says, in Kubernetes' words; `reason` is that of its state. */
 export class PodConfigError extends Error {
-  constructor(message: string) {
+  constructor(
+    message: string,
+    readonly reason:
+      "CreateContainerConfigError" | "ErrImagePull" | "ErrImageNeverPull" = "CreateContainerConfigError",
+  ) {
     super(message);
     this.name = "PodConfigError";
   }

@@ -1,16 +1,19 @@
-import { addAbortListener } from "node:events";
-import type { KubeObject } from "../../engine/kube-object.js";
+import { addAbortListener, setMaxListeners } from "node:events";
 import { startDeadline } from "../../lib/deadline.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { containerBody } from "./container-body.js";
-import { endOf, type Restart, runSlot, type RunState, type Slot, type SlotWork } from "./container-slot.js";
+import { endOf, type Restart, runSlot, type Slot, type SlotWork } from "./container-slot.js";
 import type { PodFacts } from "./environment.js";
+import type { PodPort } from "./dial.js";
 import { type PodHost, prefixOf } from "./host.js";
 import { label } from "./labels.js";
-import type { Action, ContainerSpec, PodObject, ServiceObject } from "./objects.js";
-import { askProbe } from "./probe.js";
-import { isHeadless, selects } from "./service-rules.js";
-import { podVolumes, volumesArchive } from "./volumes.js";
+import { checkNonRoot } from "./non-root.js";
+import type { Action, ContainerSpec, PodObject } from "./objects.js";
+import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
+import { shownPod, slotsOf } from "./pod-status.js";
+import { askProbe, type ProbeTarget } from "./probe.js";
+import { serviceVariables } from "./service-links.js";
+import { volumePlaces } from "./volumes.js";
 
 /** A pod that is run here, as the kubelet would. */
 export interface RunningPod {
@@ -18,8 +21,8 @@ export interface RunningPod {
   readonly pod: PodObject;
   readonly hold: () => string | undefined;
   readonly address: () => string | undefined;
-  /** The engine's id of a container's present run. */
-  containerId(container: string): string | undefined;
+  /** Brings the files of its ConfigMaps and Secrets up to what those say now. */
+  refresh(): Promise<void>;
   /** Tells its containers to stop, and removes all that is its own. Never throws but for the engine's loss. */
   stop(): Promise<void>;
   /** Lets go of it: it runs on, and the engine starts what ends anew. */
@@ -35,236 +38,91 @@ export interface PodOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where the volumes stand in the container that holds a pod's network: there they are filled. */
-const volumesRoot = "/volumes";
 const defaultGraceSeconds = 30;
 
 /** Starts a pod, or takes up one that runs. Its status goes into the store, and it leaves that once it is gone. */
-export function startPod(host: PodHost, { pod, labels, existing, signal }: PodOptions): RunningPod {
+export function startPod(host: PodHost, { pod: given, labels, existing, signal }: PodOptions): RunningPod {
   const { containers: engine, store } = host;
+  const createdAt = given.metadata.creationTimestamp ?? new Date().toISOString();
+  const pod: PodObject = { ...given, metadata: { ...given.metadata, creationTimestamp: createdAt } };
   const { name, namespace = "", uid = "" } = pod.metadata;
   const { spec } = pod;
-  const base = `${prefixOf(host.project)}.${namespace}.${name}`;
+  const prefix = prefixOf(host.project);
+  const base = `${prefix}.${namespace}.${name}`;
   const restart: Restart = spec.restartPolicy ?? "Always";
+  const grace = spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
   const outer = addAbortListener(signal, () => {
     stop.abort();
   });
-  const createdAt = pod.metadata.creationTimestamp ?? new Date().toISOString();
-  let hold = existing.find(({ labels: of, state }) => of[label.role] === "hold" && state.running)?.id;
-  let address = existing.find(({ id }) => id === hold)?.addresses[host.network];
+  const options = { signal: stop.signal };
+  const found = existing.find(({ labels: of, state }) => of[label.role] === "hold" && state.running);
+  const slots: Slot[] = [...slotsOf(pod, existing, found !== undefined)];
+  const places = volumePlaces(spec, { claims: `${prefix}.${namespace}.claim`, own: `${base}.volume` });
+  /** By a run's id: the network that it was started in. */
+  const networks = new Map<string, HoldRun>();
   let stopping: string | undefined;
   let failed = false;
-  const slots: Slot[] = [
-    ...(spec.initContainers ?? []).map((container) => adopt(container, true)),
-    ...spec.containers.map((container) => adopt(container, false)),
-  ];
+  const hold = podHold(host, {
+    pod,
+    labels,
+    places,
+    facts,
+    found,
+    onRun: () => {
+      tell();
+    },
+    onLost: (lost) => {
+      // They would run on without a network: each is started anew, as its policy says.
+      for (const { id } of slots)
+        if (id !== undefined && networks.get(id) === lost)
+          void engine.stop(id, grace, options).catch(() => undefined);
+    },
+    signal: stop.signal,
+  });
+  const adopted = hold.run();
+  if (adopted) for (const { id } of slots) if (id !== undefined) networks.set(id, adopted);
 
-  function adopt(container: ContainerSpec, init: boolean): Slot {
-    const runs = existing
-      .filter(({ labels: of, state }) => of[label.container] === container.name && state.status !== "created")
-      .sort((a, b) => Number(a.labels[label.attempt]) - Number(b.labels[label.attempt]));
-    const last = hold === undefined ? undefined : runs.at(-1);
-    const before = runs.at(-2);
-    const running = last?.state.running === true;
-    const state: RunState = !last
-      ? { waiting: { reason: init ? "PodInitializing" : "ContainerCreating" } }
-      : running
-        ? { running: { startedAt: last.state.startedAt } }
-        : { terminated: endOf(last.id, last) };
+  function facts(): PodFacts {
     return {
-      spec: container,
-      init,
-      id: last?.id,
-      state,
-      lastState: before ? { terminated: endOf(before.id, before) } : {},
-      restarts: Number(last?.labels[label.attempt] ?? 0) + (last?.restarts ?? 0),
-      started: running,
-      ready: running || (init && last?.state.exitCode === 0),
+      name,
+      namespace,
+      uid,
+      labels: pod.metadata.labels ?? {},
+      annotations: pod.metadata.annotations ?? {},
+      podIP: hold.run()?.address ?? "",
+      hostIP: "127.0.0.1",
+      nodeName: "docker",
     };
   }
-
-  // ---- its status -------------------------------------------------------------------------------------------------
 
   function tell(): void {
-    const isInit = (slot: Slot): boolean => slot.init && slot.spec.restartPolicy !== "Always";
-    const initialized = slots.filter(isInit).every(({ ready }) => ready);
-    const main = slots.filter(({ init }) => !init);
-    const ended = main.every(({ state }) => state.terminated !== undefined) && !willRestart(main);
-    const bad = failed || (ended && main.some(({ state }) => state.terminated?.exitCode !== 0));
-    const begun = main.some(
-      ({ state, lastState }) => state.running ?? state.terminated ?? lastState.terminated,
-    );
-    const phase = bad ? "Failed" : ended ? "Succeeded" : initialized && begun ? "Running" : "Pending";
-    const ready =
-      !ended &&
-      !bad &&
-      stopping === undefined &&
-      initialized &&
-      slots.every((slot) => isInit(slot) || slot.ready);
-    const condition = (type: string, status: boolean): object => ({
-      type,
-      status: status ? "True" : "False",
-    });
-    const object: KubeObject = {
-      ...pod,
-      metadata: {
-        ...pod.metadata,
-        creationTimestamp: createdAt,
-        ...(stopping === undefined ? {} : { deletionTimestamp: stopping }),
-      },
-      spec: { ...spec, nodeName: "docker" },
-      status: {
-        phase,
-        ...(address === undefined ? {} : { podIP: address, podIPs: [{ ip: address }] }),
-        conditions: [
-          condition("PodScheduled", true),
-          condition("Initialized", initialized),
-          condition("ContainersReady", ready),
-          condition("Ready", ready),
-        ],
-        initContainerStatuses: slots.filter(({ init }) => init).map(statusOf),
-        containerStatuses: main.map(statusOf),
-      },
-    };
-    store.set(object);
-  }
-
-  function willRestart(main: readonly Slot[]): boolean {
-    if (restart === "Always") return true;
-    return restart === "OnFailure" && main.some(({ state }) => state.terminated?.exitCode !== 0);
-  }
-
-  function statusOf({ spec: of, id, state, lastState, restarts, ready, started }: Slot): object {
-    return {
-      name: of.name,
-      image: of.image,
-      ready,
-      started: started && state.running !== undefined,
-      restartCount: restarts,
-      ...(id === undefined ? {} : { containerID: id }),
-      state,
-      lastState,
-    };
-  }
-
-  // ---- its containers -----------------------------------------------------------------------------------------------
-
-  const facts = (): PodFacts => ({
-    name,
-    namespace,
-    uid,
-    labels: pod.metadata.labels ?? {},
-    annotations: pod.metadata.annotations ?? {},
-    podIP: address ?? "",
-    hostIP: "127.0.0.1",
-    nodeName: "docker",
-  });
-
-  const volumeNames = new Map(
-    (spec.volumes ?? []).map(({ name: volume, persistentVolumeClaim: claim }) => [
-      volume,
-      claim ? `${prefixOf(host.project)}.${namespace}.claim.${claim.claimName}` : `${base}.volume.${volume}`,
-    ]),
-  );
-
-  /** The names that lead to the pod itself: its own below its headless Service, and those of such Services. */
-  function aliasesOf(): string[] {
-    const headless = (store.all("Service") as readonly ServiceObject[]).filter(
-      (service) => service.metadata.namespace === namespace && isHeadless(service) && selects(service, pod),
-    );
-    const own = spec.subdomain ? [`${spec.hostname ?? name}.${spec.subdomain}`] : [];
-    return [...own, ...headless.map(({ metadata }) => metadata.name)].map(
-      (each) => `${each}.${namespace}.svc.cluster.local`,
-    );
-  }
-
-  let holding: Promise<void> | undefined;
-  /** All its containers start at the same time, and the first of them makes the network. */
-  async function withNetwork(): Promise<void> {
-    if (hold !== undefined) return;
-    holding ??= holdNetwork().finally(() => (holding = undefined));
-    await holding;
-  }
-
-  /** The container that holds the network, with all volumes in it, filled. */
-  async function holdNetwork(): Promise<void> {
-    const options = { signal: stop.signal };
-    const volumes = podVolumes(spec, facts(), host.find);
-    for (const { name: volume, claim } of volumes) {
-      const own = { [label.project]: host.project, [label.namespace]: namespace };
-      const of = claim === undefined ? { ...own, [label.uid]: uid } : { ...own, [label.claim]: claim };
-      await engine.ensureVolume(volumeNames.get(volume) ?? "", of, options);
-    }
-    await engine.remove(base, options);
-    const { securityContext, hostAliases = [] } = spec;
-    const id = await engine.create(
-      base,
-      {
-        Image: host.podImage,
-        Entrypoint: ["/pod", "hold"],
-        Hostname: (spec.hostname ?? name).slice(0, 63),
-        Labels: {
-          ...labels,
-          [label.role]: "hold",
-          [label.pod]: JSON.stringify({
-            ...pod,
-            metadata: { ...pod.metadata, creationTimestamp: createdAt },
-          }),
-        },
-        HostConfig: {
-          NetworkMode: host.network,
-          IpcMode: "shareable",
-          Dns: [],
-          DnsSearch: [`${namespace}.svc.cluster.local`, "svc.cluster.local", "cluster.local"],
-          DnsOptions: ["ndots:5"],
-          ExtraHosts: hostAliases.flatMap(({ ip, hostnames = [] }) =>
-            hostnames.map((each) => `${each}:${ip}`),
-          ),
-          Sysctls: Object.fromEntries(
-            (securityContext?.sysctls ?? []).map((each) => [each.name, each.value]),
-          ),
-          // It comes back with the engine, before those that need its network.
-          RestartPolicy: { Name: "unless-stopped" },
-          Mounts: volumes.map(({ name: volume }) => ({
-            Type: "volume",
-            Source: volumeNames.get(volume),
-            Target: `${volumesRoot}/${volume}`,
-            VolumeOptions: { NoCopy: true },
-          })),
-        },
-        NetworkingConfig: { EndpointsConfig: { [host.network]: { Aliases: aliasesOf() } } },
-      },
-      options,
-    );
-    if (volumes.length > 0)
-      await engine.put(id, volumesRoot, await volumesArchive(volumes, securityContext?.fsGroup), options);
-    await engine.start(id, options);
-    address = (await engine.inspect(id, options))?.addresses[host.network];
-    hold = id;
+    const address = hold.run()?.address;
+    store.set(shownPod(pod, { slots, restart, createdAt, address, stopping, failed }));
   }
 
   function workOf(index: number): SlotWork {
     const slot = (): Slot => slots[index] as Slot;
-    const options = { signal: stop.signal };
-    const { name: container, image = "" } = slot().spec;
-    const change = (fields: Partial<Slot>): void => {
-      slots[index] = { ...slot(), ...fields };
-      tell();
-    };
+    const { name: container, image = "", imagePullPolicy: policy, securityContext } = slot().spec;
+    const nameOf = (number: number): string => `${base}.${container}.${number}`;
     return {
-      change,
+      change: (fields) => {
+        slots[index] = { ...slot(), ...fields };
+        tell();
+      },
       event: (reason, message) => {
         store.event(pod, container, reason, message);
       },
-      ensureImage: () => host.ensureImage(image, options),
       inspect: (id) => engine.inspect(id, options),
       wait: (id) => engine.wait(id, options),
-      kill: (id) => engine.stop(id, spec.terminationGracePeriodSeconds ?? defaultGraceSeconds, options),
+      kill: (id) => engine.stop(id, grace, options),
       probeTarget: (id) => probeTarget(slot().spec, id),
       afterStart: (id) => runHook(slot().spec.lifecycle?.postStart, slot().spec, id, stop.signal),
       async begin(attempt) {
-        await withNetwork();
+        const { user } = await host.ensureImage(image, policy, options);
+        checkNonRoot({ ...spec.securityContext, ...securityContext }, user, { pod, container });
+        const network = await hold.ensure();
         const of = {
           ...labels,
           [label.role]: "container",
@@ -272,32 +130,40 @@ export function startPod(host: PodHost, { pod, labels, existing, signal }: PodOp
           [label.attempt]: String(attempt),
         };
         const body = containerBody(slot().spec, spec, facts(), {
-          hold: hold ?? "",
-          volumes: volumeNames,
+          hold: network.id,
+          places,
           labels: of,
           find: host.find,
+          links:
+            spec.enableServiceLinks === false ? new Map() : serviceVariables(store.all("Service"), namespace),
         });
-        const nameOf = (number: number): string => `${base}.${container}.${number}`;
         if (attempt >= 2) await engine.remove(nameOf(attempt - 2), options);
         await engine.remove(nameOf(attempt), options);
-        const id = await engine.create(nameOf(attempt), body, options);
-        await engine.start(id, options);
+        stop.signal.throwIfAborted();
+        // What the engine has begun to make is waited for: else nobody would know of it.
+        const whole = { signal: AbortSignal.timeout(makeMs) };
+        const id = await engine.create(nameOf(attempt), body, whole);
+        await engine.start(id, whole);
+        networks.set(id, network);
         return id;
       },
     };
   }
 
-  function probeTarget(of: ContainerSpec, id: string) {
+  function probeTarget(of: ContainerSpec, id: string): ProbeTarget {
     const ports = (of.ports ?? []).flatMap(({ name: port, containerPort }) =>
       port === undefined ? [] : [[port, containerPort]],
     );
+    const at = (port: number): PodPort => {
+      const { id: of = "", address = "" } = hold.run() ?? {};
+      return { hold: of, address, port };
+    };
     return {
-      address: address ?? "",
+      address: hold.run()?.address ?? "",
       namedPorts: Object.fromEntries(ports) as Readonly<Record<string, number>>,
-      dial: (port: number, options: { readonly signal: AbortSignal }) =>
-        host.dial({ hold: hold ?? "", address: address ?? "", port }, options),
-      exec: (argv: readonly string[], options: { readonly signal: AbortSignal }) =>
-        host.exec(id, argv, options),
+      dial: (port, by) => host.dialer.dial(at(port), by),
+      check: (port, by) => host.dialer.check(at(port), by),
+      exec: (argv, by) => host.programs.run(id, argv, by),
     };
   }
 
@@ -317,17 +183,18 @@ export function startPod(host: PodHost, { pod, labels, existing, signal }: PodOp
     // While we are here, what ends is started anew by us, and the engine leaves it alone.
     await Promise.all(
       slots.map(async ({ id, state }) => {
-        if (id !== undefined && state.running)
-          await engine.setRestart(id, { Name: "no" }, { signal: stop.signal });
+        if (id !== undefined && state.running) await engine.setRestart(id, { Name: "no" }, options);
       }),
     );
     const background: Promise<unknown>[] = [];
-    const startOne = (index: number, policy: Restart): Promise<number> =>
-      runSlot(() => slots[index] as Slot, workOf(index), { restart: policy, signal: stop.signal });
+    const beside = new AbortController();
+    const startOne = (index: number, policy: Restart, until = stop.signal): Promise<number> =>
+      runSlot(() => slots[index] as Slot, workOf(index), { restart: policy, signal: until });
     for (const [index, { spec: of, init, state }] of slots.entries()) {
       if (!init) continue;
       if (of.restartPolicy === "Always") {
-        background.push(startOne(index, "Always"));
+        const besides = startOne(index, "Always", AbortSignal.any([stop.signal, beside.signal]));
+        background.push(besides.catch(() => undefined));
         await until(() => slots[index]?.started === true && slots[index].state.running !== undefined);
         continue;
       }
@@ -339,7 +206,19 @@ export function startPod(host: PodHost, { pod, labels, existing, signal }: PodOp
       return;
     }
     const main = slots.flatMap(({ init }, index) => (init ? [] : [startOne(index, restart)]));
-    await Promise.all([...background, ...main]);
+    await Promise.all(main);
+    // Those beside them are there for them alone.
+    beside.abort();
+    await Promise.all(background);
+    await Promise.all(
+      slots.map(async ({ id, init, state }, index) => {
+        if (!init || !state.running || id === undefined) return;
+        await engine.stop(id, grace, options);
+        const ended = endOf(id, await engine.inspect(id, options));
+        slots[index] = { ...(slots[index] as Slot), state: { terminated: ended }, ready: false };
+      }),
+    );
+    tell();
   }
 
   /** Resolves once a look at the slots is satisfied; rejects when it stops. */
@@ -370,45 +249,45 @@ export function startPod(host: PodHost, { pod, labels, existing, signal }: PodOp
   async function stopAll(): Promise<void> {
     stopping = new Date().toISOString();
     tell();
-    const grace = spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
     stop.abort();
     await running;
     outer[Symbol.dispose]();
     // What stops is not held up by the session's own end.
-    const options = { signal: new AbortController().signal };
+    const whole = { signal: new AbortController().signal };
     await Promise.all(
       slots.map(async ({ id, spec: of, state }) => {
         if (id === undefined || !state.running) return;
-        using limit = startDeadline(grace * 1000, options.signal);
+        using limit = startDeadline(grace * 1000, whole.signal);
         await runHook(of.lifecycle?.preStop, of, id, limit.signal).catch(() => undefined);
-        await engine.stop(id, grace, options);
+        await engine.stop(id, grace, whole);
       }),
     );
-    const known = await engine.list([`${label.uid}=${uid}`], options);
-    await Promise.all(known.filter(({ id }) => id !== hold).map(({ id }) => engine.remove(id, options)));
-    await engine.remove(base, options);
-    for (const volume of await engine.volumes(`${label.uid}=${uid}`, options))
-      await engine.removeVolume(volume.name, options);
+    const known = await engine.list([`${label.uid}=${uid}`], whole);
+    const holds = new Set(known.filter(({ labels: of }) => of[label.role] === "hold").map(({ id }) => id));
+    await Promise.all(known.filter(({ id }) => !holds.has(id)).map(({ id }) => engine.remove(id, whole)));
+    await Promise.all([...holds].map((id) => engine.remove(id, whole)));
+    for (const volume of await engine.volumes(`${label.uid}=${uid}`, whole))
+      await engine.removeVolume(volume.name, whole);
     store.remove("Pod", namespace, name);
   }
 
   return {
     pod,
-    hold: () => hold,
-    address: () => address,
-    containerId: (container) => slots.find(({ spec: of }) => of.name === container)?.id,
+    hold: () => hold.run()?.id,
+    address: () => hold.run()?.address,
+    refresh: () => hold.refresh(),
     stop: () => (stopped ??= stopAll()),
     async leave() {
       stop.abort();
       await running;
       outer[Symbol.dispose]();
       const policy = restart === "Always" ? "unless-stopped" : "on-failure";
-      const options = { signal: AbortSignal.timeout(5_000) };
+      const limited = { signal: AbortSignal.timeout(5_000) };
       await Promise.all(
         slots.map(async ({ id, init, spec: of, state }) => {
           const goes = restart !== "Never" && (!init || of.restartPolicy === "Always");
           if (id === undefined || !state.running || !goes || stopping !== undefined) return;
-          await engine.setRestart(id, { Name: policy }, options).catch(() => undefined);
+          await engine.setRestart(id, { Name: policy }, limited).catch(() => undefined);
         }),
       );
     },

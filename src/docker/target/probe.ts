@@ -10,6 +10,8 @@ export interface ProbeTarget {
   readonly address: string;
   readonly namedPorts: Readonly<Record<string, number>>;
   dial(port: number, options: { readonly signal: AbortSignal }): Promise<Duplex>;
+  /** Throws when the port takes no connection. */
+  check(port: number, options: { readonly signal: AbortSignal }): Promise<void>;
   exec(
     argv: readonly string[],
     options: { readonly signal: AbortSignal },
@@ -26,7 +28,7 @@ export async function askProbe(
   try {
     if (probe.httpGet) return await askHttp(probe.httpGet, target, limit.signal);
     if (probe.tcpSocket) {
-      (await target.dial(portOf(probe.tcpSocket.port, target), limit)).destroy();
+      await target.check(portOf(probe.tcpSocket.port, target), limit);
       return undefined;
     }
     if (probe.exec) {

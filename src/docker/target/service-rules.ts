@@ -21,28 +21,39 @@ interface PodStatus {
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
 }
 
+/** The ready pods behind a port of a Service, as `address:port`, with the pod; by the pod's name. */
+export function endpointsOf(
+  service: ServiceObject,
+  targetPort: number | string,
+  pods: readonly KubeObject[],
+): readonly { readonly pod: KubeObject; readonly address: string; readonly port: number }[] {
+  return (pods as readonly PodObject[])
+    .filter((pod) => selects(service, pod) && isReady(pod))
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    .flatMap((pod) => {
+      const { podIP } = (pod as KubeObject)["status"] as PodStatus;
+      const number = typeof targetPort === "number" ? targetPort : numberOf(pod, targetPort);
+      return podIP === undefined || number === undefined ? [] : [{ pod, address: podIP, port: number }];
+    });
+}
+
 /**
  * What a Service's forwarder is to know, as `pod/relay.h` reads it: each port with the ready pods behind it. A port that a pod has no number
  * for leads to the others.
  */
 export function endpointsFile(service: ServiceObject, pods: readonly KubeObject[]): string {
-  const ready = (pods as readonly PodObject[])
-    .filter((pod) => selects(service, pod) && isReady(pod))
-    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  const lines = tcpPorts(service).map(({ port, targetPort = port }) => {
-    const places = ready.flatMap((pod) => {
-      const { podIP } = (pod as KubeObject)["status"] as PodStatus;
-      const number = typeof targetPort === "number" ? targetPort : numberOf(pod, targetPort);
-      return podIP === undefined || number === undefined ? [] : [`${podIP}:${number}`];
-    });
-    return [port, ...places].join(" ");
+  const lines = servedPorts(service).map(({ port, targetPort = port, protocol }) => {
+    const places = endpointsOf(service, targetPort, pods).map((each) => `${each.address}:${each.port}`);
+    return [protocol === "UDP" ? `${port}/udp` : port, ...places].join(" ");
   });
   return [...lines, "end", ""].join("\n");
 }
 
 /** The ports that are served: those of other protocols are not. */
-export function tcpPorts({ spec }: ServiceObject): NonNullable<NonNullable<ServiceObject["spec"]>["ports"]> {
-  return (spec?.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP");
+export function servedPorts({
+  spec,
+}: ServiceObject): NonNullable<NonNullable<ServiceObject["spec"]>["ports"]> {
+  return (spec?.ports ?? []).filter(({ protocol = "TCP" }) => protocol === "TCP" || protocol === "UDP");
 }
 
 function isReady(pod: KubeObject): boolean {

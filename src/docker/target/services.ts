@@ -15,10 +15,13 @@ export interface Services extends AsyncDisposable {
 
 /** Changes of pods are passed on at most so often, in ms. */
 const coalesceMs = 10;
+/** How long after it could not be told what has changed a forwarder is told again, in ms. */
+const retryMs = 1_000;
 const endpointsPath = "/endpoints";
 
 interface Forwarder {
   readonly service: ServiceObject;
+  readonly deploy: string;
   readonly id: string;
   /** What it was told last. */
   told: string;
@@ -29,18 +32,25 @@ interface Forwarder {
 export function openServices(host: PodHost, existing: readonly InspectedContainer[]): Services {
   const { containers: engine, store, project } = host;
   const known = new Map<string, Forwarder>();
-  for (const { id, labels } of existing) {
+  for (const { id, labels, addresses } of existing) {
     const service = JSON.parse(labels[label.object] ?? "{}") as ServiceObject;
-    known.set(keyOf(service), { service, id, told: "", telling: Promise.resolve() });
-    store.set(service);
+    const deploy = labels[label.deploy] ?? "";
+    known.set(keyOf(service), { service, deploy, id, told: "", telling: Promise.resolve() });
+    show(service, addresses[host.network]);
   }
   const life = new AbortController();
   const update = throttle(() => {
     for (const forwarder of known.values()) tell(forwarder);
   }, coalesceMs);
+  const retry = throttle(update, retryMs);
   const unsubscribe = store.subscribe((_type, { kind }) => {
     if (kind === "Pod") update();
   });
+
+  /** Its address is known to pods that start from now on. */
+  function show(service: ServiceObject, clusterIP: string | undefined): void {
+    store.set({ ...service, spec: { ...service.spec, clusterIP } });
+  }
 
   function tell(forwarder: Forwarder): void {
     const text = endpointsFile(forwarder.service, store.all("Pod"));
@@ -50,12 +60,22 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
       // Another may have come since.
       if (forwarder.told !== text || life.signal.aborted) return;
       try {
-        await write(forwarder.id, text, life);
+        if (await engine.inspect(forwarder.id, life)) await write(forwarder.id, text, life);
+        else await replace(forwarder);
       } catch {
-        // It is told again with the next change, or made anew with the next apply.
         forwarder.told = "";
+        retry();
       }
     });
+  }
+
+  /** Somebody has removed it. */
+  async function replace(forwarder: Forwarder): Promise<void> {
+    const { service, deploy } = forwarder;
+    if (known.get(keyOf(service)) !== forwarder) return;
+    const id = await make(service, deploy, life);
+    known.set(keyOf(service), { ...forwarder, id, told: "" });
+    update();
   }
 
   async function write(
@@ -71,51 +91,63 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     await engine.put(id, "/", Buffer.concat(chunks), { signal });
   }
 
+  async function make(
+    service: ServiceObject,
+    deploy: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<string> {
+    const { name, namespace = "" } = service.metadata;
+    const base = `${prefixOf(project)}.${namespace}.service.${name}`;
+    await engine.remove(base, options);
+    const full = `${name}.${namespace}.svc`;
+    const id = await engine.create(
+      base,
+      {
+        Image: host.podImage,
+        Entrypoint: ["/pod", "forward", endpointsPath],
+        Labels: {
+          [label.project]: project,
+          [label.namespace]: namespace,
+          [label.deploy]: deploy,
+          [label.role]: "service",
+          [label.service]: name,
+          [label.object]: JSON.stringify(service),
+        },
+        HostConfig: { NetworkMode: host.network, RestartPolicy: { Name: "unless-stopped" } },
+        NetworkingConfig: {
+          EndpointsConfig: {
+            // Pods look below these, as in a cluster; what looks nowhere finds the full names.
+            [host.network]: { Aliases: [`${full}.cluster.local`, full, `${name}.${namespace}`] },
+          },
+        },
+      },
+      options,
+    );
+    await engine.start(id, options);
+    show(service, (await engine.inspect(id, options))?.addresses[host.network]);
+    return id;
+  }
+
   return {
     async apply(service, deploy, options) {
-      const { name, namespace = "" } = service.metadata;
       const key = keyOf(service);
-      store.set(service);
       const before = known.get(key);
       if (isHeadless(service) || service.spec?.type === "ExternalName") {
-        if (before) await engine.remove(before.id, options);
         known.delete(key);
+        store.set(service);
+        if (before) await engine.remove(before.id, options);
         return false;
       }
-      if (before && (await engine.inspect(before.id, options))?.state.running === true) {
+      const there = before && (await engine.inspect(before.id, options));
+      if (before && there?.state.running === true) {
         // Its ports and pods are told to it; only its name is fixed.
-        known.set(key, { ...before, service });
+        known.set(key, { ...before, service, deploy });
+        show(service, there.addresses[host.network]);
         update();
         return false;
       }
-      const base = `${prefixOf(project)}.${namespace}.service.${name}`;
-      await engine.remove(base, options);
-      const full = `${name}.${namespace}.svc`;
-      const id = await engine.create(
-        base,
-        {
-          Image: host.podImage,
-          Entrypoint: ["/pod", "forward", endpointsPath],
-          Labels: {
-            [label.project]: project,
-            [label.namespace]: namespace,
-            [label.deploy]: deploy,
-            [label.role]: "service",
-            [label.service]: name,
-            [label.object]: JSON.stringify(service),
-          },
-          HostConfig: { NetworkMode: host.network, RestartPolicy: { Name: "unless-stopped" } },
-          NetworkingConfig: {
-            EndpointsConfig: {
-              // Pods look below these, as in a cluster; what looks nowhere finds the full names.
-              [host.network]: { Aliases: [`${full}.cluster.local`, full, `${name}.${namespace}`] },
-            },
-          },
-        },
-        options,
-      );
-      await engine.start(id, options);
-      known.set(key, { service, id, told: "", telling: Promise.resolve() });
+      const id = await make(service, deploy, options);
+      known.set(key, { service, deploy, id, told: "", telling: Promise.resolve() });
       update();
       return true;
     },
@@ -129,6 +161,7 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     async [Symbol.asyncDispose]() {
       unsubscribe();
       update[Symbol.dispose]();
+      retry[Symbol.dispose]();
       await Promise.all([...known.values()].map(({ telling }) => telling));
       life.abort();
     },

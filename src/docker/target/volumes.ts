@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { pack } from "tar-stream";
 import { fieldOf, type PodFacts } from "./environment.js";
 import {
@@ -26,12 +27,54 @@ export interface PodVolume {
   readonly files: readonly VolumeFile[];
 }
 
+/** What a pod's volumes are made from. */
+export interface VolumeSources {
+  readonly find: FindConfig;
+  /** Directories of the engine's machine that pods may have, each with all below it. */
+  readonly hostPaths: readonly string[];
+}
+
+/** Where a volume is for the engine: a volume of its own by its name, or a path of its machine. */
+export interface VolumePlace {
+  readonly kind: "volume" | "bind";
+  readonly source: string;
+  /** A directory that is not there yet is made. */
+  readonly create: boolean;
+}
+
+/** Where each of a pod's volumes is; `claims` and `own` begin the names of those that outlive it and of those that do not. */
+export function volumePlaces(
+  spec: PodSpec,
+  { claims, own }: { readonly claims: string; readonly own: string },
+): ReadonlyMap<string, VolumePlace> {
+  return new Map(
+    (spec.volumes ?? []).map(({ name, persistentVolumeClaim: claim, hostPath }): [string, VolumePlace] => [
+      name,
+      hostPath
+        ? { kind: "bind", source: hostPath.path, create: hostPath.type === "DirectoryOrCreate" }
+        : { kind: "volume", source: claim ? `${claims}.${claim.claimName}` : `${own}.${name}`, create: true },
+    ]),
+  );
+}
+
 /**
- * A pod's volumes with the files that stand in them at its start. Throws PodConfigError for a source that is not there, and for kinds
- * of volumes that are refused.
+ * The volumes that the engine is to have for a pod, with the files that stand in them. Throws PodConfigError for a source that is not
+ * there, for kinds of volumes that are refused, and for paths of the machine that are not allowed.
  */
-export function podVolumes(spec: PodSpec, pod: PodFacts, find: FindConfig): readonly PodVolume[] {
-  return (spec.volumes ?? []).map((volume) => podVolume(volume, pod, find));
+export function podVolumes(spec: PodSpec, pod: PodFacts, sources: VolumeSources): readonly PodVolume[] {
+  return (spec.volumes ?? []).flatMap((volume) => {
+    if (!volume.hostPath) return [podVolume(volume, pod, sources.find)];
+    checkHostPath(volume.name, volume.hostPath.path, sources.hostPaths);
+    return [];
+  });
+}
+
+function checkHostPath(volume: string, path: string, allowed: readonly string[]): void {
+  const wanted = posix.normalize(path).replace(/(?<=.)\/$/, "");
+  if (allowed.some((root) => wanted === root || wanted.startsWith(root === "/" ? "/" : `${root}/`))) return;
+  throw new PodConfigError(
+    `volume ${volume} is the path ${path} of this machine, which is not allowed: cluster: {hostPaths: [${path}]} in devloop.yaml allows it`,
+  );
 }
 
 function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolume {

@@ -55,15 +55,39 @@ async function readLimited(file: string, shown: string, signal: AbortSignal): Pr
         `${shown} has ${megabytes} MB; files above ${sizeLimit / 1e6} MB are not read`,
       );
     }
-    return await readFile(file, { encoding: "utf8", signal });
+    return asText(await readFile(file, { signal }), shown);
   } catch (error) {
     if (error instanceof DevloopError || signal.aborted) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new DevloopError(
-      missing ? "COMPOSE_NOT_FOUND" : "COMPOSE_INVALID",
-      missing ? `there is no file ${shown}` : `could not read ${shown}: ${errorText(error)}`,
-      { cause: error },
-    );
+    throw readError(error, shown);
+  }
+}
+
+function readError(cause: unknown, shown: string): DevloopError {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new DevloopError("COMPOSE_NOT_FOUND", `there is no file ${shown}`, { cause });
+    case "EISDIR":
+      return new DevloopError("COMPOSE_INVALID", `${shown} is a directory, not a file`, { cause });
+    case "EACCES":
+      return new DevloopError("COMPOSE_INVALID", `${shown} may not be read: its permissions say no`, {
+        cause,
+      });
+    default:
+      return new DevloopError("COMPOSE_INVALID", `could not read ${shown}: ${errorText(cause)}`, { cause });
+  }
+}
+
+/** YAML and env files are UTF-8; what stood in place of other bytes would become part of a name or a value unseen. */
+function asText(bytes: Uint8Array, shown: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+    throw new DevloopError("COMPOSE_INVALID", `${shown} is not UTF-8 text`, {
+      hint: utf16 ? "it looks like UTF-16: save it as UTF-8" : "save it as UTF-8",
+      cause,
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ComposeProject } from "../compose/model.js";
 import { convertProject, type Conversion, type ConvertedService } from "./convert-project.js";
@@ -7,6 +8,7 @@ import {
   emitGroup,
   emitOverlay,
   emitPolicies,
+  emitTuning,
   groupsOf,
   namespaceOf,
   objectsOf,
@@ -110,8 +112,9 @@ export function convert({ base, overlays }: Models, options: MigrationOptions): 
 
 const ignored = `# Values of secrets with the hashes of their files, and new versions that wait for a merge by hand.
 /overlays/*/secrets/**
-!/overlays/*/secrets/**/
-!/overlays/*/secrets/**/*.example
+/components/dev-profile-*/secrets/**
+!/**/secrets/**/
+!/**/secrets/**/*.example
 *.new
 `;
 
@@ -209,7 +212,10 @@ const builtImages = (groups: readonly Group[]): readonly string[] => [
   ),
 ];
 
-/** The dev overlay, and one above it for each profile that is not in it already. */
+/**
+ * The dev overlay, a component of what development makes of each component of profiles that is not in it already, and an
+ * overlay for each set of profiles that can be switched on together.
+ */
 function devFiles(dev: Conversion, context: Context): readonly OutputFile[] {
   const synced = new Set(
     dev.services.flatMap(({ images }) =>
@@ -218,29 +224,39 @@ function devFiles(dev: Conversion, context: Context): readonly OutputFile[] {
   );
   const tuned = (group: Group) => objectsOf(group).map((object) => forDevelopment(object, synced));
   const spec = overlaySpec("dev", dev, context, tuned);
-  const optional = profilesOf(dev, context.profiles).map((profile) => {
-    const wanted = groupsOf(dev).filter((group) => group.profiles.includes(profile));
-    const components = context.groups.filter((group) => group.profiles.includes(profile));
+  const optional = groupsOf(dev).filter(
+    (group) => group.profiles.length > 0 && !isAsked(group, context.profiles),
+  );
+  const components = optional.flatMap((group) =>
+    emitTuning({
+      folder: tuningFolder(group),
+      head: `What development makes of the services of ${group.profiles.join(" and ")}.`,
+      component: context.groups.some(({ folder }) => folder === group.folder)
+        ? `../${posix.basename(group.folder)}`
+        : undefined,
+      pair: { below: groupLike(group, context.groups), wanted: group, objects: tuned(group) },
+    }),
+  );
+  const overlays = profileSets(profilesOf(dev, context.profiles)).flatMap((profiles) => {
+    const wanted = optional.filter((group) => isAsked(group, profiles));
     return emitOverlay({
       project: context.name,
-      folder: profileOverlay(profile),
+      folder: profileOverlay(profiles),
       namespace: spec.namespace,
-      head: `The dev overlay with the services of profile ${profile}.`,
+      head: `The dev overlay with the services of ${profiles.length > 1 ? "profiles" : "profile"} ${profiles.join(" and ")}.`,
       resources: ["../dev"],
-      components: components.map((group) => `../../${group.folder}`),
+      components: wanted.map((group) => `../../${tuningFolder(group)}`),
       ownNamespace: false,
-      pairs: wanted.map((group) => ({
-        below: groupLike(group, context.groups),
-        wanted: group,
-        objects: tuned(group),
-      })),
+      pairs: [],
       images: builtImages(wanted),
     });
   });
-  return [...emitOverlay(spec), ...optional.flat()];
+  return [...emitOverlay(spec), ...components, ...overlays];
 }
 
-const profileOverlay = (profile: string): string => `dev-profile-${profile}`;
+const tuningFolder = ({ folder }: Group): string => `components/dev-${posix.basename(folder)}`;
+
+const profileOverlay = (profiles: readonly string[]): string => `dev-profile-${profiles.join("+")}`;
 
 /** Profiles that some service has and that were not asked for. */
 function profilesOf({ services }: Conversion, asked: readonly string[]): readonly string[] {
@@ -251,16 +267,29 @@ function profilesOf({ services }: Conversion, asked: readonly string[]): readonl
   return [...all].sort();
 }
 
+/** Of how many profiles all sets have an overlay: 15 of four, which is enough; of more only each by itself. */
+const mostCombined = 4;
+
+/** The sets of profiles that can be on together, single ones first. */
+function profileSets(profiles: readonly string[]): readonly (readonly string[])[] {
+  if (profiles.length > mostCombined) return profiles.map((profile) => [profile]);
+  const sets = profiles.reduce<readonly (readonly string[])[]>(
+    (before, profile) => [...before, ...before.map((set) => [...set, profile])],
+    [[]],
+  );
+  return sets.filter((set) => set.length > 0).sort((left, right) => left.length - right.length);
+}
+
 function devloopPlan(dev: Conversion, { name, profiles }: Context): Parameters<typeof devloopYaml>[0] {
   const on = (service: ConvertedService) => service.profiles.length === 0 || isAsked(service, profiles);
   return {
     name,
     namespace: namespaceOf(name, "dev"),
     services: dev.services.filter(on),
-    profiles: profilesOf(dev, profiles).map((profile) => ({
-      name: profile,
-      overlay: profileOverlay(profile),
-      services: dev.services.filter((service) => !on(service) && service.profiles.includes(profile)),
+    profiles: profileSets(profilesOf(dev, profiles)).map((set) => ({
+      names: set,
+      overlay: profileOverlay(set),
+      services: dev.services.filter((service) => !on(service) && isAsked(service, set)),
     })),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * A text that reaches the container as it is. Kubernetes replaces `$(NAME)` in command, args and env, and takes `$$`
+ * A text that reaches the container as it is. Kubernetes replaces `$(NAME)` in command, args, env and probes, and takes `$$`
  * for one `$` (k8s.io/kubernetes/third_party/forked/golang/expansion): so each `$` of such a run is doubled.
  */
 export function escapeExpansion(text: string): string {

@@ -77,16 +77,74 @@ const schemePorts: Readonly<Record<string, number>> = {
 
 /** The ports at which a text dials a host: 5432 in `postgres://u:p@db:5432/x`, and in `postgres://db/x`. */
 export function dialledPorts(text: string, host: string): readonly number[] {
-  const name = host.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const written = new RegExp(`(?:^|[\\s,;=@'"(\\[]|//)${name}:(\\d{1,5})(?!\\d)`, "gi");
-  const implied = new RegExp(
-    `([a-z][a-z0-9]*)(?:\\+[a-z0-9.+]+)?://(?:[^\\s/?#@'"]*@)?${name}(?=$|[\\s,;/?#'")\\]>])`,
-    "gi",
-  );
-  return [
-    ...[...text.matchAll(written)].map(([, port]) => Number(port)),
-    ...[...text.matchAll(implied)].flatMap(([, scheme = ""]) => schemePorts[scheme.toLowerCase()] ?? []),
-  ].filter((port) => port > 0 && port < 65_536);
+  const name = quoted(host);
+  return [...written(text, name, "\\d{1,5}"), ...implied(text, name)].map(({ port }) => port);
+}
+
+/** A host and port that a text names, and where. */
+export interface Dialled {
+  /** In lower case. */
+  readonly host: string;
+  readonly port: number;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/**
+ * What source text dials of these hosts: `api:5000`, `http://api/`, `connect(("api", 5000))`, `host: "api", port: 5000`.
+ * Ports of one digit are none: `order:2` is a style. Nor is the tag of an image, or a number beside a word in a line that
+ * says nothing of connections.
+ */
+export function dialledInSource(text: string, hosts: readonly string[]): readonly Dialled[] {
+  const names = hosts.map(quoted).join("|");
+  if (names === "" || !new RegExp(names, "i").test(text)) return [];
+  const digits = "\\d{2,5}";
+  const found = [...written(text, names, digits), ...implied(text, names), ...paired(text, names, digits)];
+  return found.flatMap(({ host, port, at, isPair }) => {
+    const start = text.lastIndexOf("\n", at - 1) + 1;
+    const end = text.indexOf("\n", at);
+    const own = text.slice(start, end === -1 ? undefined : end);
+    if (/\bimage\b["']?\s*[:=]|^\s*FROM\s/i.test(own)) return [];
+    if (isPair && !/connect|socket|dial|host|addr|client|server|port/i.test(own)) return [];
+    return [{ host: host.toLowerCase(), port, line: text.slice(0, start).split("\n").length }];
+  });
+}
+
+interface Match {
+  readonly host: string;
+  readonly port: number;
+  readonly at: number;
+  /** Two values beside each other, which need not be a host and its port. */
+  readonly isPair: boolean;
+}
+
+const quoted = (host: string): string => host.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** `db:5432` */
+function written(text: string, names: string, digits: string): readonly Match[] {
+  const before = "(?<=^|[\\s,;=@'\"`(\\[<>]|//)";
+  return matches(text, `${before}(?<host>${names}):(?<port>${digits})(?![\\w-]|\\.\\w)`);
+}
+
+/** `postgres://db/x` */
+function implied(text: string, names: string): readonly Match[] {
+  const scheme = "(?<scheme>[a-z][a-z0-9]*)(?:\\+[a-z0-9.+]+)?://(?:[^\\s/?#@'\"]*@)?";
+  return matches(text, `${scheme}(?<host>${names})(?=$|[\\s,;/?#'"\`)\\]>])`);
+}
+
+/** `("db", 5432)`, `host="db", port=5432` */
+function paired(text: string, names: string, digits: string): readonly Match[] {
+  const port = "(?:[\"']?port[\"']?\\s*[:=]\\s*)?[\"'`]?";
+  return matches(text, `(?<pair>["'\`])(?<host>${names})["'\`]\\s*,\\s*${port}(?<port>${digits})(?![\\w.])`);
+}
+
+function matches(text: string, expression: string): readonly Match[] {
+  return [...text.matchAll(new RegExp(expression, "gim"))].flatMap(({ groups = {}, index }) => {
+    const { host = "", scheme = "" } = groups;
+    const port = Number(groups["port"] ?? schemePorts[scheme.toLowerCase()] ?? 0);
+    const isPair = groups["pair"] !== undefined;
+    return port > 0 && port < 65_536 ? [{ host, port, at: index, isPair }] : [];
+  });
 }
 
 /** Whether a variable of this name holds a host. */

@@ -103,6 +103,8 @@ export class Ledger {
     isEmpty: () => boolean,
   ): Statement & Pick<ReportEntry, "under" | "parts" | "unclaimed"> {
     const own = this.#statements.get(pathKey(path));
+    // What a rule says of a key holds of what is in it: `ulimits: {}` loses nothing.
+    if (own && isField(path) && isEmpty()) return empty;
     if (own) return { outcome: own.outcome, text: own.text };
     const extended = path.findIndex((part) => typeof part === "string" && part.startsWith("x-"));
     if (extended === path.length - 1) return extension;
@@ -110,7 +112,7 @@ export class Ledger {
       const under = path.slice(0, length);
       const above = this.#statements.get(pathKey(under));
       if (above && (above.all || (length === path.length - 1 && parts.length === 0))) {
-        return { outcome: above.outcome, text: above.text, under };
+        return isEmpty() ? { ...empty, under } : { outcome: above.outcome, text: above.text, under };
       }
     }
     if (extended !== -1) return { ...extension, under: path.slice(0, extended + 1) };
@@ -119,6 +121,10 @@ export class Ledger {
     return { outcome, text: "see its keys", parts: true };
   }
 }
+
+/** Whether a path is that of a key of a service, network or volume for which nothing in it is the same as none at all. */
+const isField = (path: ModelPath): boolean =>
+  path.length === 3 && path[2] !== "entrypoint" && path[2] !== "command";
 
 const unclaimed = {
   outcome: "dropped",
@@ -141,12 +147,17 @@ const absorbedTexts = {
   empty: { outcome: "converted", text: "empty: Compose takes it for one that is not given" },
 } as const satisfies Readonly<Record<string, Statement>>;
 
-/** Whether a map or list with nothing in it stands there. */
+/** Whether a map or list with nothing in it stands there, or one of empty lists alone: `ipam: {config: []}`. */
 function isEmpty(project: ComposeProject, path: ModelPath): boolean {
   let at: unknown = project;
   for (const part of path) {
     if (typeof at !== "object" || at === null) return false;
     at = (at as Readonly<Record<string | number, unknown>>)[part];
   }
-  return typeof at === "object" && at !== null && Object.keys(at).length === 0;
+  const isNothing = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+  return isNothing(at) || (isMapping(at) && Object.values(at).every(isNothing));
+}
+
+function isMapping(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

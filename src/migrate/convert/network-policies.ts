@@ -74,13 +74,16 @@ export function networkPolicies({ project, names, waitInitContainers }: Members)
       policy(
         `internal-${name}`,
         noted(
-          "From internal: true: it reaches its networks and the cluster's name server, and nothing else.",
+          "From internal: true: it reaches its networks and the cluster's name servers, and nothing else.",
           {
             podSelector: anyOf([name]),
             policyTypes: ["Egress"],
             egress: [
               { to: [{ podSelector: anyOf([...new Set(networks.flatMap(members))].sort()) }] },
-              { ports: (["UDP", "TCP"] as const).map((protocol) => ({ port: 53, protocol })) },
+              noted("Name servers of the cluster, and their cache on a node where there is one.", {
+                to: [{ namespaceSelector: {} }, { ipBlock: { cidr: "169.254.20.10/32" } }],
+                ports: (["UDP", "TCP"] as const).map((protocol) => ({ port: 53, protocol })),
+              }),
               ...(waitInitContainers
                 ? [noted("Init containers wait by asking the API server.", { ports: [443, 6443].map(tcp) })]
                 : []),

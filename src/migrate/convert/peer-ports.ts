@@ -3,13 +3,14 @@ import { dialledPorts } from "./hosts.js";
 import { allServices } from "./images.js";
 import { otherHostNames } from "./names-of-hosts.js";
 import type { ServicePortPlan, ServiceView } from "./plan.js";
-import { dockerfileText } from "./rules/binds.js";
+import { findService } from "./pod-owner.js";
+import { dockerfileText, localContext } from "./rules/binds.js";
 import { namedPorts } from "./rules/ports.js";
 
 /**
  * The ports of a service: its own, those that its Dockerfile exposes, and those at which peers dial it, in their
- * environment and commands, and in the configs and files that any of them mounts. `joined` are the keys of services in
- * the same pod.
+ * environment and commands, in the configs and files that any of them mounts, and, for a Service that leads to known
+ * ports alone, in their sources. `joined` are the keys of services in the same pod.
  */
 export function peerPorts(
   view: ServiceView,
@@ -18,28 +19,51 @@ export function peerPorts(
 ): readonly (ServicePortPlan & { readonly name: string })[] {
   const { project, sources } = view;
   const peers = allServices(project).filter(([key]) => key !== view.key && !joined.includes(key));
-  const texts = [
-    ...peers.flatMap(([, { environment, command, entrypoint, healthcheck }]) => [
-      ...Object.values(environment ?? {}).flatMap((value) => value ?? []),
-      ...(command ?? []),
-      ...(entrypoint ?? []),
-      ...(healthcheck?.test ?? []),
-    ]),
-    ...mountedTexts(view),
-  ];
+  const said = peers.flatMap(([, { environment, command, entrypoint, healthcheck }]) => [
+    ...Object.values(environment ?? {}).flatMap((value) => value ?? []),
+    ...(command ?? []),
+    ...(entrypoint ?? []),
+    ...(healthcheck?.test ?? []),
+  ]);
   const hosts = hostsOf(view);
-  const dialled = texts.flatMap((text) => hosts.flatMap((host) => dialledPorts(text, host)));
+  const dialled = (texts: readonly string[]): readonly ServicePortPlan[] =>
+    texts
+      .flatMap((text) => hosts.flatMap((host) => dialledPorts(text, host)))
+      .map((port) => ({ port, protocol: "TCP" }));
   const exposed = exposedPorts(dockerfileText(view.service, sources) ?? "");
   const known = new Set([...own, ...exposed].map(({ port }) => port));
-  const further = [...new Set(dialled)]
-    .filter((port) => !known.has(port))
-    .sort((left, right) => left - right);
+  const built = [view.key, ...joined].some((key) => {
+    const service = findService(key, project);
+    return service !== undefined && localContext(service) !== undefined;
+  });
+  const inSources = built || view.service.deploy?.endpoint_mode === "vip" ? sourcePorts(hosts, sources) : [];
+  // Where several tell of a port, the first counts: what was found in a file is told only of what nothing else says.
+  const found = [...dialled(said), ...inSources, ...dialled(mountedTexts(view))];
+  const further = new Map(found.toReversed().map((each) => [each.port, each]));
   return namedPorts([
     ...own,
     ...exposed,
-    ...further.map((port): ServicePortPlan => ({ port, protocol: "TCP" })),
+    ...[...further.values()]
+      .filter(({ port }) => !known.has(port))
+      .sort((left, right) => left.port - right.port),
   ]);
 }
+
+function sourcePorts(
+  hosts: readonly string[],
+  { dialled }: ServiceView["sources"],
+): readonly ServicePortPlan[] {
+  const names = new Set(hosts.map((host) => host.toLowerCase()));
+  const found = dialled.filter(({ host }) => names.has(host));
+  const ports = new Map(found.toReversed().map((each) => [each.port, each]));
+  return [...ports.values()]
+    .sort((left, right) => left.port - right.port)
+    .slice(0, mostOfSources)
+    .map((foundAt) => ({ port: foundAt.port, protocol: "TCP", foundAt }));
+}
+
+/** A test that walks through ports, or a word that is a host by chance, makes no Service of a hundred. */
+const mostOfSources = 20;
 
 /** Whether a service's own health check asks it by its name: it could never become ready through a Service otherwise. */
 export function asksItself(view: ServiceView): boolean {

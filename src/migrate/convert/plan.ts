@@ -37,6 +37,20 @@ export interface Sources {
   fact(path: string): SourceFact;
   /** A variable of the project's environment or its .env. */
   variable(name: string): string | undefined;
+  /** Ports at which source files dial services, by port and host. */
+  readonly dialled: readonly DialledPort[];
+  /** Whether all source files were looked through for those. */
+  readonly scannedAll: boolean;
+}
+
+export interface DialledPort {
+  /** In lower case, as Compose knows it. */
+  readonly host: string;
+  readonly port: number;
+  /** Absolute path. */
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
 }
 
 export interface ConvertOptions {
@@ -95,6 +109,9 @@ export interface ServicePortPlan {
   readonly protocol: "TCP" | "UDP" | "SCTP";
   readonly name?: string;
   readonly appProtocol?: string;
+  readonly nodePort?: number;
+  /** The source text that tells of it, when nothing else does. */
+  readonly foundAt?: DialledPort;
 }
 
 /** What one rule brings. Lists are put behind each other, maps over each other. */

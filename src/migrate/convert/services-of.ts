@@ -1,3 +1,4 @@
+import { relative, sep } from "node:path";
 import { dnsName, resolvesAs } from "./names.js";
 import { otherHostNames } from "./names-of-hosts.js";
 import { asksItself } from "./peer-ports.js";
@@ -19,12 +20,7 @@ export function servicesOf(
   // Nobody dials what ends, unless it has a port.
   if (mode === "none" || (ends && ports.length === 0)) return [];
   const spec = serviceSpec({ view, part }, joined, ports);
-  if (textAt(spec, "clusterIP") !== "None" && view.service.build)
-    view.say(
-      "approximated",
-      ["build"],
-      `peers reach port ${ports.map(({ port }) => port).join(", ")} of Service ${view.name} alone: name any other under expose`,
-    );
+  if (view.service.build) sayReached(view, ports, textAt(spec, "clusterIP") === "None");
   const taken = new Set(view.names.services.values());
   const aliases = [...otherHostNames(view.key, view.project), ...part.aliases].flatMap((name) =>
     resolvesAs(name, dnsName(name)) && !taken.has(dnsName(name)) ? [dnsName(name)] : [],
@@ -46,6 +42,31 @@ export function servicesOf(
   }));
 }
 
+/** Which ports of a service that devloop builds are reached, and what told of those that only sources name. */
+function sayReached(view: ServiceView, ports: readonly NamedPort[], headless: boolean): void {
+  const { name, options, sources } = view;
+  if (headless) {
+    const known = ports.length === 0 ? "no port of it is known, so " : "";
+    view.say(
+      "converted",
+      ["build"],
+      `${known}Service ${name} gives the pods' addresses: every port is reached`,
+    );
+    return;
+  }
+  const told = ports.map(({ port, foundAt }) =>
+    foundAt === undefined
+      ? String(port)
+      : `${port} (as ${relative(options.out, foundAt.file).split(sep).join("/")}:${foundAt.line} dials it)`,
+  );
+  const unread = sources.scannedAll ? "" : ", as the sources were too many to look through all of them";
+  view.say(
+    "approximated",
+    ["build"],
+    `peers reach port ${told.join(", ")} of Service ${name} alone: name any other under expose${unread}`,
+  );
+}
+
 /** On the pods of every service that has the alias. */
 const aliasLabel = (alias: string): string => `alias.devloop.dev/${alias}`;
 
@@ -62,10 +83,11 @@ function serviceSpec(
   ports: readonly NamedPort[],
 ): Exclude<Tree, string | number | boolean | null> {
   const selector = { "app.kubernetes.io/name": view.name };
-  const listed = ports.map(({ name, port, protocol, appProtocol }) => ({
+  const listed = ports.map(({ name, port, protocol, appProtocol, nodePort }) => ({
     name,
     port,
     targetPort: port,
+    nodePort,
     protocol,
     appProtocol,
   }));

@@ -5,6 +5,7 @@ import type { ComposeProject, ComposeService } from "../compose/model.js";
 import { ProblemList } from "../compose/problems.js";
 import { FileReader } from "../compose/read-file.js";
 import { dockerfilePath } from "../convert/rules/binds.js";
+import { scanSources } from "./scan-sources.js";
 import { largestObject, mostFiles, type SourceFact, type Sources } from "../convert/plan.js";
 
 /** What lies at the paths that the projects name, and the variables that their files see. */
@@ -30,7 +31,10 @@ export async function readSources(
   const ignore = new ProblemList();
   const reader = new FileReader((file) => file, signal);
   const environment = await new Environment(options.env).withFiles(files, reader, ignore.report);
+  const { dialled, complete } = await scanSources(projects, { signal });
   return {
+    dialled,
+    scannedAll: complete,
     fact: (path) => facts.get(path) ?? { kind: "missing" },
     variable: (name) => environment.get(name),
   };

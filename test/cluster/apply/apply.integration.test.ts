@@ -223,6 +223,26 @@ describe.skipIf(!opened && !process.env["CI"])("applying a deploy to a cluster",
     expect(uids(after).filter((uid) => uids(before).includes(uid))).toEqual([]);
   });
 
+  it("makes a Service anew that gets an address or loses it, and says so", async () => {
+    const project = newProject();
+    const plain = service("web") as KubeObject & { readonly spec: object };
+    const headless = { ...plain, spec: { ...plain.spec, clusterIP: "None" } };
+    const address = async (): Promise<string> => {
+      const live = (await get(cluster(), project.path("services", "web"))) as typeof headless | undefined;
+      return live?.spec.clusterIP ?? "none there";
+    };
+    await project.apply([plain]);
+    for (const [next, expected] of [
+      [headless, /^None$/],
+      [plain, /^\d+(\.\d+){3}$/],
+    ] as const) {
+      const { replaced, created } = await project.apply([next]);
+      expect(replaced).toEqual([expect.stringMatching(/^Service\/web \(spec\.clusterIPs?/)]);
+      expect(created).toBe(0);
+      expect(await address()).toMatch(expected);
+    }
+  });
+
   it("does not delete an object that could not be made again, nor a volume", async () => {
     const project = newProject();
     const broken = structuredClone(job("migrate", ["echo"])) as unknown as {

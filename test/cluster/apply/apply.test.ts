@@ -1,15 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { applyDeploy } from "../../../src/cluster/apply/apply.js";
-import { KubeStatusError, type KubeObject } from "../../../src/cluster/kube.js";
+import { KubeStatusError, type Kube, type KubeObject } from "../../../src/cluster/kube.js";
 import { DevloopError } from "../../../src/lib/errors.js";
 import { fakeApi, type Answer } from "./fake-api.js";
-import { configMap, customResourceDefinition, deployment } from "./objects.js";
+import { configMap, customResourceDefinition, deployment, service } from "./objects.js";
 
 const discovery: Readonly<Record<string, unknown>> = {
   "/api/v1": {
     resources: [
       { name: "configmaps", kind: "ConfigMap", namespaced: true },
       { name: "namespaces", kind: "Namespace", namespaced: false },
+      { name: "services", kind: "Service", namespaced: true },
       { name: "namespaces/status", kind: "Namespace", namespaced: false },
     ],
   },
@@ -25,7 +26,11 @@ const withDiscovery =
 
 function apply(answer: Answer, objects: readonly KubeObject[]) {
   const { kube, requests } = fakeApi(withDiscovery(answer));
-  const output = applyDeploy(
+  return { output: applyTo(kube, objects), requests };
+}
+
+function applyTo(kube: Kube, objects: readonly KubeObject[]): ReturnType<typeof applyDeploy> {
+  return applyDeploy(
     kube,
     {
       project: "p",
@@ -38,7 +43,6 @@ function apply(answer: Answer, objects: readonly KubeObject[]) {
     },
     { signal: AbortSignal.timeout(20_000), onNote: () => undefined },
   );
-  return { output, requests };
 }
 const nothing: Answer = () => undefined;
 
@@ -60,6 +64,27 @@ describe("an apply", () => {
       "PATCH /apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com",
       ...Array.from({ length: 3 }, () => `PATCH ${path}`),
     ]);
+  });
+
+  it("makes a Service anew that a server leaves without the address it is to have", async () => {
+    const headless = { ...service("web"), spec: { clusterIP: "None", ports: [] } };
+    const path = "/api/v1/namespaces/dev/services/web";
+    let left = true;
+    const { kube, requests } = fakeApi(
+      withDiscovery((method, target) => {
+        if (target !== path) return undefined;
+        if (method === "DELETE") left = false;
+        const asked = requests.filter((line) => line === `PATCH ${path}`).length;
+        const kept = { ...headless, metadata: { name: "web", uid: "uid-2", resourceVersion: "9" } };
+        return method === "PATCH" && left && asked > 1 ? kept : undefined;
+      }),
+    );
+    expect(await applyTo(kube, [headless])).toMatchObject({ created: 1, replaced: [] });
+    const { replaced } = await applyTo(kube, [service("web")]);
+    expect(replaced).toEqual(["Service/web (spec.clusterIP)"]);
+    expect(requests.filter((line) => line.endsWith(path) && !line.startsWith("GET"))).toEqual(
+      ["PATCH", "PATCH", "DELETE", "PATCH"].map((method) => `${method} ${path}`),
+    );
   });
 
   it("writes the inventory before it creates, and again when it knows the uids", async () => {

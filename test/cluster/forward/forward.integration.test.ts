@@ -107,6 +107,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
     const forward = startForward(kubePods(kube!), spec, {
       pods: () => observer.readyPods(target),
       podsChanged: (listener) => observer.podsChanged(listener),
+      processRestarted: () => () => undefined,
       resolvePort: (entry) => targetPort(spec, entry, observer.service(space.namespace, spec.name)),
       onChange: (next, ready, count) => {
         state = next;

@@ -1,11 +1,12 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { type ForwardOptions, startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
 import type { ForwardSpec, ForwardStatus } from "../../../src/engine/model.js";
+import type { Tunnel, TunnelOptions } from "../../../src/engine/target.js";
 import { fakeApi } from "../observe/fake-api.js";
 
 const pod: PodTarget = { namespace: "dev", name: "web-1", uid: "1", namedPorts: { http: 8080 }, running: [] };
@@ -18,6 +19,89 @@ const spec: ForwardSpec = {
   remote: 80,
   strict: false,
 };
+
+describe("a pod whose process starts anew", () => {
+  /** Tunnels to a server that answers each piece with a number of its own, and that nobody closes when it ends. */
+  async function forward() {
+    const restarted = new Set<() => void>();
+    let opened = 0;
+    let silent = false;
+    const states: ForwardStatus[] = [];
+    const openTunnel = (
+      _pod: unknown,
+      _port: number,
+      { onData, onClose, signal }: TunnelOptions,
+    ): Promise<Tunnel> => {
+      const name = `${++opened}`;
+      signal.addEventListener("abort", () => {
+        onClose(undefined);
+      });
+      return Promise.resolve({
+        write(data) {
+          if (!silent) onData(Buffer.from(`${name}:${data.toString()}`));
+          return true;
+        },
+        pause: () => undefined,
+        resume: () => undefined,
+        close: () => {
+          onClose(undefined);
+        },
+      });
+    };
+    const running = startForward({ openTunnel }, spec, {
+      pods: () => [pod],
+      podsChanged: () => () => undefined,
+      processRestarted: (_pod, listener) => {
+        restarted.add(listener);
+        return () => restarted.delete(listener);
+      },
+      resolvePort: () => 8080,
+      onChange: (state) => states.push(state),
+      signal: new AbortController().signal,
+    });
+    await vi.waitFor(() => {
+      expect(states.at(-1)).toMatchObject({ status: "listening" });
+    });
+    return {
+      connect: () => createConnection((states.at(-1) as { port: number }).port, "127.0.0.1"),
+      restart: () => {
+        silent = false;
+        for (const listener of restarted) listener();
+      },
+      die: () => {
+        silent = true;
+      },
+      listeners: () => restarted.size,
+      [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+    };
+  }
+
+  it("is no end for a connection that has had no answer: it is carried to the new one", async () => {
+    await using run = await forward();
+    using socket = disposable(run.connect());
+    run.die();
+    socket.socket.write("a");
+    await vi.waitFor(() => {
+      expect(run.listeners()).toBe(1);
+    });
+    run.restart();
+    const [answer] = (await once(socket.socket, "data")) as [Buffer];
+    expect(answer.toString()).toBe("2:a");
+  });
+
+  it("ends one that has had answers, for the client to open another", async () => {
+    await using run = await forward();
+    using socket = disposable(run.connect());
+    socket.socket.write("a");
+    const [answer] = (await once(socket.socket, "data")) as [Buffer];
+    expect(answer.toString()).toBe("1:a");
+    run.restart();
+    await once(socket.socket.resume(), "end");
+    await vi.waitFor(() => {
+      expect(run.listeners()).toBe(0);
+    });
+  });
+});
 
 describe("the local port", () => {
   async function taken(): Promise<{ server: Server; port: number }> {
@@ -35,6 +119,7 @@ describe("the local port", () => {
       {
         pods: () => [],
         podsChanged: () => () => undefined,
+        processRestarted: () => () => undefined,
         resolvePort: () => 8080,
         onChange: (state) => states.push(state),
         signal: new AbortController().signal,
@@ -110,3 +195,7 @@ describe("targetPort", () => {
     );
   });
 });
+
+function disposable(socket: Socket): { readonly socket: Socket } & Disposable {
+  return { socket, [Symbol.dispose]: () => void socket.destroy() };
+}

@@ -166,6 +166,21 @@ describe.runIf(process.platform === "linux")("a process that the agent supervise
     expect(await stateOf(grandchild)).toBeUndefined();
   });
 
+  it("is asked to end by its image's own signal, from inside and from outside", async () => {
+    const script = 'trap "" TERM; trap "echo asked; exit 3" WINCH; echo up; while :; do sleep 0.02; done';
+    const supervised = supervise(shell(script), ["--stop-signal", "28"]);
+    await until(() => supervised.output() !== "");
+    await using connected = await supervised.connect();
+    const restarted = await connected.agent.restart({ graceMs: 10_000, signal });
+    groups.push(restarted.pid);
+    expect(restarted.previousExitCode).toBe(3);
+    await until(() => lines(supervised.output()).length === 3);
+    // It would be started again, were this not the container's end.
+    supervised.child.kill("SIGWINCH");
+    expect(await ending(supervised.child)).toBe(3);
+    expect(lines(supervised.output())).toEqual(["up", "asked", "up", "asked"]);
+  });
+
   it("that ignores SIGTERM is killed after its time of grace", async () => {
     const supervised = supervise(shell('trap "" TERM; echo up; while :; do sleep 0.02; done'));
     await until(() => supervised.output() !== "");

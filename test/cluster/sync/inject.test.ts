@@ -5,8 +5,14 @@ import { type SyncedImage, withAgent } from "../../../src/cluster/sync/inject.js
 const ref = "web:devloop-1";
 const where = { project: "shop", namespace: "dev", platform: "linux/amd64" };
 
-function images(need: SyncedImage["need"], entrypoint: string[] = [], command: string[] = []) {
-  return new Map<string, SyncedImage>([[ref, { need, command: { entrypoint, command } }]]);
+function images(
+  need: SyncedImage["need"],
+  entrypoint: string[] = [],
+  command: string[] = [],
+  stopSignal?: string,
+) {
+  const starts = { entrypoint, command, ...(stopSignal ? { stopSignal } : {}) };
+  return new Map<string, SyncedImage>([[ref, { need, starts }]]);
 }
 
 function deployment(container: object, spec: object = {}): KubeObject {
@@ -88,6 +94,27 @@ describe("the agent in the applied manifests", () => {
       command: ["/.devloop/agent", "run", ...own],
       args,
     });
+  });
+
+  it.each([
+    ["SIGTERM", []],
+    ["15", []],
+    ["SIGQUIT", ["--stop-signal", "3"]],
+    ["winch", ["--stop-signal", "28"]],
+    ["10", ["--stop-signal", "10"]],
+    ["SIGRTMIN+3", ["--stop-signal", "37"]],
+    ["SIGRTMAX-2", ["--stop-signal", "62"]],
+    ["SIGNOTHING", []],
+    ["99", []],
+  ])("tells it how the image is asked to end: %s", (stopSignal, flags) => {
+    const objects = withAgent([deployment({})], images("process", ["nginx"], [], stopSignal), where);
+    expect(podSpec(objects).containers[0]?.["command"]).toEqual([
+      "/.devloop/agent",
+      "run",
+      ...flags,
+      "--",
+      "nginx",
+    ]);
   });
 
   it("lets what runs to its end wait for its files", () => {

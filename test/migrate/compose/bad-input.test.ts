@@ -5,14 +5,14 @@ import { describe, expect, it } from "vitest";
 import type { DevloopError } from "../../../src/lib/errors.js";
 import { loadCompose, type LoadComposeOptions } from "../../../src/migrate/compose/load.js";
 
-type Files = string | Readonly<Record<string, string>>;
+type Files = string | Buffer | Readonly<Record<string, string | Buffer>>;
 
 /** What loading throws; the text is compose.yaml's unless files are named. */
 async function failure(files: Files, options: Partial<LoadComposeOptions> = {}): Promise<DevloopError> {
   const cwd = await mkdtemp(join(tmpdir(), "compose-bad-"));
   try {
     for (const [name, text] of Object.entries(
-      typeof files === "string" ? { "compose.yaml": files } : files,
+      typeof files === "string" || Buffer.isBuffer(files) ? { "compose.yaml": files } : files,
     )) {
       await mkdir(dirname(join(cwd, name)), { recursive: true });
       await writeFile(join(cwd, name), text);
@@ -636,6 +636,28 @@ describe("what is wrong with compose files is said with its place", () => {
       web("tty: true"),
       "https://example.com/compose.yaml is not a file of this machine: it would have to be fetched",
       { options: { files: ["https://example.com/compose.yaml"] } },
+    ],
+    [
+      "a directory",
+      { "compose.yaml/x": "" },
+      "compose.yaml is a directory, not a file",
+      { options: { files: ["compose.yaml"] } },
+    ],
+    [
+      "a path below a file",
+      web("tty: true"),
+      "there is no file compose.yaml/other.yaml",
+      { options: { files: ["compose.yaml/other.yaml"] }, code: "COMPOSE_NOT_FOUND" },
+    ],
+    [
+      "text of another encoding",
+      Buffer.from(web("hostname: caf\xe9"), "latin1"),
+      "compose.yaml is not UTF-8 text",
+    ],
+    [
+      "an env file of another encoding",
+      { "compose.yaml": web("env_file: a.env"), "a.env": Buffer.from("A=\xe9\n", "latin1") },
+      "a.env is not UTF-8 text",
     ],
     [
       "standard input",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { rewriteHosts } from "../../../src/migrate/convert/hosts.js";
+import { dialledInSource, rewriteHosts } from "../../../src/migrate/convert/hosts.js";
 
 const renamed = new Map([
   ["my_app", "my-app"],
@@ -32,5 +32,38 @@ describe("rewriting hosts", () => {
       ["b", "c"],
     ]);
     expect(rewriteHosts("aa_1 b", swapped, { bare: true })).toEqual({ text: "b c", renamed: ["aa_1", "b"] });
+  });
+});
+
+describe("what source text dials", () => {
+  it.each([
+    ["fetch(`http://api:5000/x`)", 5000],
+    ["requests.get('http://api/')", 80],
+    ["server api:5000;", 5000],
+    ["s.connect(('api', 5000))", 5000],
+    ['net.JoinHostPort("api", "5000")', 5000],
+    ['createClient({ host: "api", port: 5000 })', 5000],
+    ['host="api", port=5000', 5000],
+    ["amqp://user:pw@API:5673/", 5673],
+    ["api:5000", 5000],
+  ])("%s", (text, port) => {
+    expect(dialledInSource(`\n${text}\n`, ["web", "api"])).toEqual([{ host: "api", port, line: 2 }]);
+  });
+
+  it.each([
+    "http://my-api:5000",
+    "http://api.example.com:5000",
+    "http://apis:5000",
+    "image: api:5000",
+    '"image": "registry/api:5000"',
+    "FROM api:5000",
+    "api:5000.1",
+    "api:5000-alpine",
+    "order: 2; api:2",
+    "api:70000",
+    "connect('api', 5000.5)",
+    "sizes = [('api', 5000)]",
+  ])("nothing in %s", (text) => {
+    expect(dialledInSource(text, ["web", "api"])).toEqual([]);
   });
 });

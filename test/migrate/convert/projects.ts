@@ -110,13 +110,3 @@ function withLookup(project: ComposeProject, migration: Migration): Converted {
     },
   };
 }
-
-/** The files of a conversion, written below a new directory. */
-export function written({ files }: Pick<Migration, "files">): string {
-  const directory = mkdtempSync(join(tmpdir(), "devloop-migrate-out-"));
-  for (const { path, content } of files) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), content);
-  }
-  return directory;
-}

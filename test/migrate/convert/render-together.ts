@@ -1,12 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -46,18 +38,28 @@ export async function renderTogether(
 async function renderChunk(
   projects: readonly (readonly [string, readonly OutputFile[]])[],
 ): Promise<readonly RenderedOverlay[]> {
+  const places = projects.flatMap(([project, files]) =>
+    lastOverlays(files).map((overlay) => ({ project, overlay, files })),
+  );
+  const rendered = await renderOverlays(places);
+  return places.map(({ project, overlay }, place) => ({ project, overlay, objects: rendered[place] ?? [] }));
+}
+
+/** The objects of each of these overlays, in their order, by one run of kustomize. The namespaces are made up. */
+export async function renderOverlays(
+  places: readonly { readonly files: readonly OutputFile[]; readonly overlay: string }[],
+): Promise<readonly (readonly KubeObject[])[]> {
   const root = mkdtempSync(join(tmpdir(), "devloop-migrate-render-"));
   try {
-    const places = projects.flatMap(([project, files]) => {
-      const out = join(root, "projects", project);
-      for (const { path, content } of files) write(join(out, path), content);
-      return lastOverlays(join(out, "k8s/overlays")).map((overlay) => ({ project, overlay }));
+    const projects = [...new Set(places.map(({ files }) => files))];
+    projects.forEach((files, project) => {
+      for (const { path, content } of files) write(join(root, `project-${project}`, path), content);
     });
-    places.forEach(({ project, overlay }, place) => {
+    places.forEach(({ files, overlay }, place) => {
       write(
         join(root, `place-${place}/kustomization.yaml`),
         stringify({
-          resources: [`../projects/${project}/k8s/overlays/${overlay}`],
+          resources: [`../project-${projects.indexOf(files)}/k8s/overlays/${overlay}`],
           namespace: `place-${place}`,
           patches: [
             {
@@ -73,20 +75,22 @@ async function renderChunk(
       stringify({ resources: places.map((_, place) => `place-${place}`) }),
     );
     const objects = await renderKustomize(root, { signal });
-    return places.map(({ project, overlay }, place) => ({
-      project,
-      overlay,
-      objects: objects.filter(({ metadata }) => metadata.namespace === `place-${place}`),
-    }));
+    return places.map((_, place) =>
+      objects.filter(({ metadata }) => metadata.namespace === `place-${place}`),
+    );
   } finally {
     rmSync(root, { recursive: true });
   }
 }
 
-function lastOverlays(folder: string): readonly string[] {
-  const all = existsSync(folder) ? readdirSync(folder) : [];
-  const texts = all.map((name) => readFileSync(join(folder, name, "kustomization.yaml"), "utf8"));
-  return all.filter((name) => !texts.some((text) => text.includes(`- ../${name}\n`)));
+function lastOverlays(files: readonly OutputFile[]): readonly string[] {
+  const overlays = files.flatMap(({ path, content }) => {
+    const [, name] = /^k8s\/overlays\/([^/]+)\/kustomization\.yaml$/.exec(path) ?? [];
+    return name === undefined ? [] : [{ name, text: Buffer.from(content).toString() }];
+  });
+  return overlays
+    .map(({ name }) => name)
+    .filter((name) => !overlays.some(({ text }) => text.includes(`- ../${name}\n`)));
 }
 
 function write(path: string, content: string | Uint8Array): void {

@@ -362,6 +362,27 @@ configs: {prom: {content: "targets: [web:9464]"}}
     ).toEqual([4000, 5000, 5001, 80, 3000, 5432, 5672, 9464]);
   });
 
+  it("knows ports from the sources of peers, and tells where they stand", async () => {
+    const migration = await convertText(
+      service("build: ./web\nports: ['80:80']", "  app: {build: ./app}\n"),
+      {
+        files: {
+          "web/Dockerfile": "FROM x\n",
+          "app/Dockerfile": "FROM web:5000\n",
+          "app/main.py": "import requests\n\nrequests.get(f'http://web:5001/{name}')\n",
+        },
+      },
+    );
+    const { spec } = parse(migration.file("k8s/base/web/service.yaml")) as {
+      readonly spec: { readonly ports: readonly { readonly port: number }[] };
+    };
+    expect(spec.ports.map(({ port }) => port)).toEqual([80, 5001]);
+    expect(migration.told("services.web.build")).toContain(
+      "peers reach port 80, 5001 (as app/main.py:3 dials it) of Service web alone: name any other under expose",
+    );
+    expect(migration.told("services.app.build")).toContain("no port of it is known, so Service app gives");
+  });
+
   it("finds itself by name before it is ready, where its health check asks so", async () => {
     const lines = "build: .\nports: ['80:80']\nhealthcheck: {test: 'curl -f http://web/'}";
     expect(await serviceOf(service(lines))).toMatchObject({ publishNotReadyAddresses: true });
@@ -681,6 +702,33 @@ describe("workloads", () => {
   });
 });
 
+describe("what is empty", () => {
+  it("is told as such, and loses nothing", async () => {
+    const keys = [
+      "dns: []",
+      "ulimits: {}",
+      "logging: {}",
+      "ports: []",
+      "environment: {}",
+      "deploy: {}",
+      "volumes: []",
+    ];
+    const { told, report } = await convertText(
+      `${service([...keys, 'user: ""', "tmpfs: []", "networks: {n: }"].join("\n"))}networks: {n: {ipam: {config: []}}}\nvolumes: {v: {driver_opts: {}}, w: }\n`,
+    );
+    const paths = keys.map((key) => `services.web.${key.replace(/:.*/, "")}`);
+    for (const path of [...paths, "networks.n.ipam", "volumes.v.driver_opts"])
+      expect(told(path), path).toBe("converted: there is nothing in it");
+    expect(told("services.web.user")).toBe("converted: empty: the image's own");
+    expect(report.filter(({ outcome }) => outcome === "dropped" || outcome === "decision")).toEqual([]);
+  });
+
+  it("but an entrypoint that is taken away without a command is for a person", async () => {
+    const { told } = await convertText(service("entrypoint: []"));
+    expect(told("services.web.entrypoint")).toMatch(/^decision/);
+  });
+});
+
 describe("profiles", () => {
   const text =
     "services:\n  web: {image: w}\n  a: {image: a, profiles: [one]}\n  b: {image: b, profiles: [one, two]}\n";
@@ -691,11 +739,54 @@ describe("profiles", () => {
     expect(paths).toContain("k8s/components/profile-one/a/deployment.yaml");
     expect(paths).toContain("k8s/components/profile-one+two/b/deployment.yaml");
     expect(parse(migration.file("k8s/overlays/dev-profile-one/kustomization.yaml"))).toMatchObject({
-      components: ["../../components/profile-one", "../../components/profile-one+two"],
+      resources: ["../dev"],
+      components: ["../../components/dev-profile-one", "../../components/dev-profile-one+two"],
+    });
+    expect(parse(migration.file("k8s/components/dev-profile-one/kustomization.yaml"))).toMatchObject({
+      kind: "Component",
+      components: ["../profile-one"],
+      patches: [{ path: "patches/a-deployment.yaml" }],
     });
     expect(parse(migration.file("devloop.yaml"))).toMatchObject({
       profiles: { one: { deploy: [{ kustomize: "k8s/overlays/dev-profile-one" }] } },
     });
+  });
+
+  const several = `services:
+  web: {image: w, ports: ["1080:80"], depends_on: {a: {condition: service_started, required: false}}}
+  a: {image: a, profiles: [one], ports: ["1081:80"], environment: {API_TOKEN: x}, depends_on: {c: {condition: service_started, required: false}}}
+  b: {image: b, profiles: [one, two]}
+  c: {image: c, profiles: [two], ports: ["1082:80"]}
+`;
+
+  it("makes an overlay of profiles that are on together, and a profile that comes on with them", async () => {
+    const migration = await convertText(several);
+    const { profiles } = parse(migration.file("devloop.yaml")) as {
+      readonly profiles: Readonly<Record<string, { readonly order?: unknown }>>;
+    };
+    expect(Object.keys(profiles)).toEqual(["one", "two", "one-and-two"]);
+    expect(profiles["one"]?.order).toEqual({ web: { a: "started" } });
+    expect(profiles["two"]?.order).toBeUndefined();
+    expect(profiles["one-and-two"]).toEqual({
+      activation: [{ profiles: ["one", "two"] }],
+      order: { web: { a: "started" }, a: { c: "started" } },
+      deploy: [{ kustomize: "k8s/overlays/dev-profile-one+two" }],
+      forwards: ["web", "a", "c"].map((service, index) => ({ service, local: 1080 + index, remote: 80 })),
+    });
+    expect(parse(migration.file("k8s/overlays/dev-profile-one+two/kustomization.yaml"))).toMatchObject({
+      components: ["one", "one+two", "two"].map((group) => `../../components/dev-profile-${group}`),
+    });
+  });
+
+  it("makes overlays of all sets of four profiles, and of single ones alone where there are more", async () => {
+    const overlaysOf = async (...names: string[]): Promise<number> => {
+      const services = names.map((name) => `  ${name}: {image: x, profiles: [${name}]}\n`);
+      const { files } = await convertText(`services:\n  w: {image: w}\n${services.join("")}`);
+      return files.filter(({ path }) => /dev-profile-[^/]*\/kustom/.test(path) && path.includes("overlays"))
+        .length;
+    };
+    expect(await overlaysOf("a", "b", "c", "d")).toBe(15);
+    expect(await overlaysOf("a", "b", "c", "d", "e")).toBe(5);
   });
 
   it("writes nothing outside, whatever a profile is called", async () => {

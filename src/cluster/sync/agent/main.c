@@ -2,7 +2,8 @@
  * devloop's agent: one static program, put into the containers that devloop syncs. It needs nothing of the image.
  *
  *   agent serve                                         answers the client on stdin and stdout
- *   agent run [--hold SECONDS] [--once] -- COMMAND ARG…  runs the container's process, so that it can be restarted in place
+ *   agent run [--hold SECONDS] [--stop-signal NUMBER] [--once] -- COMMAND ARG…
+ *                                                       runs the container's process, so that it can be restarted in place
  */
 #include <string.h>
 
@@ -10,10 +11,10 @@
 #include "supervisor.h"
 #include "text.h"
 
-enum { LONGEST_HOLD_S = 24 * 3600 };
+enum { LONGEST_HOLD_S = 24 * 3600, LAST_SIGNAL = 64 };
 
 static _Noreturn void usage(void) {
-  die(2, "usage: agent serve | agent run [--hold SECONDS] [--once] -- COMMAND [ARG…]");
+  die(2, "usage: agent serve | agent run [--hold SECONDS] [--stop-signal NUMBER] [--once] -- COMMAND [ARG…]");
 }
 
 static int run(char **arguments) {
@@ -25,6 +26,9 @@ static int run(char **arguments) {
       long seconds = number_of(*++arguments, LONGEST_HOLD_S);
       if (seconds < 0) usage();
       wanted.hold_s = (unsigned)seconds;
+    } else if (strcmp(*arguments, "--stop-signal") == 0 && arguments[1] != NULL) {
+      wanted.stop_signal = (int)number_of(*++arguments, LAST_SIGNAL);
+      if (wanted.stop_signal <= 0) usage();
     } else {
       usage();
     }

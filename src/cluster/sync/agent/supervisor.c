@@ -186,11 +186,13 @@ static void reap(void) {
   }
 }
 
+static int stop_signal(void) { return wanted->stop_signal > 0 ? wanted->stop_signal : SIGTERM; }
+
 static void begin_to_stop(uint32_t grace_ms) {
   killed = false;
   due = now_ms() + grace_ms;
   enter(STOPPING);
-  kill(-group, SIGTERM);
+  kill(-group, stop_signal());
 }
 
 static void request_restart(int client, uint32_t id, uint32_t grace_ms) {
@@ -243,7 +245,9 @@ static int ms_to_wait(void) {
   return due > now ? (int)(due - now) : 0;
 }
 
-static bool asks_to_end(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT; }
+static bool asks_to_end(int signal) {
+  return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == stop_signal();
+}
 
 static void forward(int signal) {
   // The last three are about this program's own terminal and output.

@@ -8,6 +8,8 @@ struct supervision {
   char *const *command;
   /** How long to wait for a go before the first start, in s. */
   unsigned hold_s;
+  /** Asks the process to end, as the image says it; 0: SIGTERM. */
+  int stop_signal;
   /** Ends with the process, whoever started it last. */
   bool once;
 };

@@ -18,16 +18,29 @@ static _Noreturn void hold(void) {
   for (;;) pause();
 }
 
+/** Removes files, those that are not there as well. */
+static int remove_all(char **paths) {
+  int failed = 0;
+  for (; *paths; paths++)
+    if (unlink(*paths) < 0 && errno != ENOENT) {
+      fprintf(stderr, "%s: %s\n", *paths, strerror(errno));
+      failed = 1;
+    }
+  return failed;
+}
+
 int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   const char *word = argc > 1 ? argv[1] : "";
   if (strcmp(word, "connect") == 0 && argc == 4) return relay_connect(argv[2], atoi(argv[3]));
+  if (strcmp(word, "check") == 0 && argc == 4) return relay_check(argv[2], atoi(argv[3]));
+  if (strcmp(word, "remove") == 0) return remove_all(argv + 2);
   // As the first process of a container it has no default ends.
   signal(SIGTERM, leave);
   signal(SIGINT, leave);
   signal(SIGCHLD, SIG_IGN);
   if (strcmp(word, "hold") == 0) hold();
   if (strcmp(word, "forward") == 0 && argc == 3) return relay_forward(argv[2]);
-  fprintf(stderr, "usage: pod hold | forward FILE | connect ADDRESS PORT\n");
+  fprintf(stderr, "usage: pod hold | forward FILE | connect ADDRESS PORT | check ADDRESS PORT | remove FILE...\n");
   return 2;
 }

@@ -3,6 +3,7 @@ import type { ConvertedService } from "../convert-project.js";
 import { escapeVariables } from "../expansion.js";
 import type { ForwardPlan, ImagePlan, SyncRulePlan } from "../plan.js";
 import { isList, isMap, Noted, noted, unlessEmpty, type Tree, type TreeMap } from "../tree.js";
+import { freeName } from "../names.js";
 import type { Wait } from "../rules/depends.js";
 import { yamlFile } from "./yaml.js";
 
@@ -12,7 +13,8 @@ export interface DevloopPlan {
   /** Services that are always there, or whose profile was asked for. */
   readonly services: readonly ConvertedService[];
   readonly profiles: readonly {
-    readonly name: string;
+    /** One profile of the compose file, or several that are on together. */
+    readonly names: readonly string[];
     readonly overlay: string;
     readonly services: readonly ConvertedService[];
   }[];
@@ -21,23 +23,7 @@ export interface DevloopPlan {
 /** The project's devloop.yaml. */
 export function devloopYaml(plan: DevloopPlan): string {
   const sections = sectionsOf(plan.services);
-  const profiles = plan.profiles.map(({ name, overlay, services }): readonly [string, TreeMap] => {
-    const own = sectionsOf(services);
-    const forwards = [...plan.services, ...services].flatMap((service) => service.forwards);
-    return [
-      name,
-      {
-        ...own,
-        order: unlessEmpty(furtherOrder(plan, services)),
-        deploy: noted("A list takes the place of the one above: the dev overlay is in this one.", [
-          { kustomize: `k8s/overlays/${overlay}` },
-        ]),
-        forwards: services.some((service) => service.forwards.length > 0)
-          ? forwards.map(forwardOf)
-          : undefined,
-      },
-    ];
-  });
+  const profiles = profilesOf(plan);
   const tree: TreeMap = {
     version: 1,
     name: plan.name,
@@ -55,6 +41,25 @@ export function devloopYaml(plan: DevloopPlan): string {
     escaped(tree),
     "Written by devloop migrate; MIGRATION.md tells what of the compose file became what.",
   );
+}
+
+/** A profile for each of the compose file's, and one that switches itself on for each set of them: lists are replaced. */
+function profilesOf(plan: DevloopPlan): readonly (readonly [string, TreeMap])[] {
+  const taken = new Set(plan.profiles.flatMap(({ names }) => names));
+  return plan.profiles.map(({ names, overlay, services }) => {
+    const forwards = [...plan.services, ...services].flatMap((service) => service.forwards);
+    const deploy = [{ kustomize: `k8s/overlays/${overlay}` }];
+    const replaced = {
+      order: unlessEmpty(furtherOrder(plan, services)),
+      deploy: noted("A list takes the place of the one above: the dev overlay is in this one.", deploy),
+      forwards: services.some((service) => service.forwards.length > 0) ? forwards.map(forwardOf) : undefined,
+    };
+    const [name = "", ...others] = names;
+    if (others.length === 0) return [name, { ...sectionsOf(services), ...replaced }];
+    const together = freeName(names.join("-and-"), taken);
+    taken.add(together);
+    return [together, { activation: [{ profiles: names }], ...replaced }];
+  });
 }
 
 interface Sections {

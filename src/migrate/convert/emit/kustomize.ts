@@ -69,6 +69,7 @@ const partOf = (project: string): Tree => [
 ];
 
 const header = { apiVersion: "kustomize.config.k8s.io/v1beta1", kind: "Kustomization" };
+const componentHeader = { apiVersion: "kustomize.config.k8s.io/v1alpha1", kind: "Component" };
 
 /** The files of the base or a component. Secrets are not among them: those are each overlay's. */
 export function emitGroup(group: Group, project: string): readonly OutputFile[] {
@@ -82,7 +83,7 @@ export function emitGroup(group: Group, project: string): readonly OutputFile[] 
   );
   const component = group.profiles.length > 0;
   const kustomization: TreeMap = {
-    ...(component ? { apiVersion: "kustomize.config.k8s.io/v1alpha1", kind: "Component" } : header),
+    ...(component ? componentHeader : header),
     labels: component ? undefined : partOf(project),
     resources: unlessEmpty(files.map(({ path }) => path.slice(root.length))),
     ...generators.keys,
@@ -102,11 +103,7 @@ export function emitPolicies(folder: string, policies: readonly TreeMap[]): read
   if (policies.length === 0) return [];
   const root = `k8s/${folder}/`;
   const files = policies.map((policy) => ({ name: `${objectName(policy)}.yaml`, content: yamlFile(policy) }));
-  const kustomization = {
-    apiVersion: "kustomize.config.k8s.io/v1alpha1",
-    kind: "Component",
-    resources: files.map(({ name }) => name),
-  };
+  const kustomization = { ...componentHeader, resources: files.map(({ name }) => name) };
   const head =
     "Parts services as the compose file's networks do, where the cluster's network honours NetworkPolicies.\nAn overlay takes it in under components; devloop migrate --network-policies has all do so.";
   return [
@@ -139,6 +136,13 @@ function named(objects: readonly TreeMap[], service: string): readonly (readonly
   });
 }
 
+/** Groups as they are below, and as they are to be. */
+export interface LayerPair {
+  readonly below: Group;
+  readonly wanted: Group;
+  readonly objects: readonly TreeMap[];
+}
+
 export interface OverlaySpec {
   readonly project: string;
   readonly folder: string;
@@ -148,12 +152,7 @@ export interface OverlaySpec {
   readonly resources: readonly string[];
   readonly components: readonly string[];
   readonly ownNamespace: boolean;
-  /** Groups as they are below, and as they are to be. */
-  readonly pairs: readonly {
-    readonly below: Group;
-    readonly wanted: Group;
-    readonly objects: readonly TreeMap[];
-  }[];
+  readonly pairs: readonly LayerPair[];
   /** Names of the images that devloop builds. */
   readonly images: readonly string[];
 }
@@ -161,13 +160,7 @@ export interface OverlaySpec {
 /** An overlay: what it adds, patches and takes away, so that what is below becomes what is wanted. */
 export function emitOverlay(spec: OverlaySpec): readonly OutputFile[] {
   const root = `k8s/overlays/${spec.folder}/`;
-  const changes = spec.pairs.flatMap(({ below, objects }) => objectChanges(objectsOf(below), objects));
-  const added = changes.flatMap((change) => (change.kind === "added" ? [fileFor("", change.object)] : []));
-  const patches = changes.flatMap((change) =>
-    change.kind === "added" ? [] : [fileFor("patches/", change.patch)],
-  );
-  const { generators, behaviours } = overlayGenerators(spec);
-  const emitted = emitGenerators(root, generators, behaviours);
+  const layer = emitLayer(root, spec.pairs);
   const namespaceFile = spec.ownNamespace
     ? [
         {
@@ -180,11 +173,7 @@ export function emitOverlay(spec: OverlaySpec): readonly OutputFile[] {
     ...header,
     namespace: spec.namespace,
     labels: partOf(spec.project),
-    resources: [
-      ...namespaceFile.map(({ path }) => path),
-      ...spec.resources,
-      ...added.map(({ path }) => path),
-    ],
+    resources: [...namespaceFile.map(({ path }) => path), ...spec.resources, ...layer.added],
     components: unlessEmpty(spec.components),
     images:
       spec.images.length === 0
@@ -193,18 +182,59 @@ export function emitOverlay(spec: OverlaySpec): readonly OutputFile[] {
             "devloop puts the image that it built in place of these; the tag is for kubectl apply -k alone.",
             spec.images.map((name): Tree => ({ name, newTag: spec.folder.split("-")[0] ?? "dev" })),
           ),
-    patches: unlessEmpty(patches.map(({ path }): Tree => ({ path }))),
-    ...emitted.keys,
+    ...layer.keys,
   };
-  const files = [...namespaceFile, ...added, ...patches].map(({ path, content }) => ({
-    path: `${root}${path}`,
-    content,
-  }));
   return [
     { path: `${root}kustomization.yaml`, content: yamlFile(kustomization, spec.head) },
-    ...files,
-    ...emitted.files,
+    ...namespaceFile.map(({ path, content }) => ({ path: `${root}${path}`, content })),
+    ...layer.files,
   ];
+}
+
+/** A component that makes another component's objects what they are to be; secrets are its own, as an overlay's are. */
+export function emitTuning(spec: {
+  /** Below k8s. */
+  readonly folder: string;
+  readonly head: string;
+  /** The component that it is made of, relative to this one; none where the base has no such services. */
+  readonly component: string | undefined;
+  readonly pair: LayerPair;
+}): readonly OutputFile[] {
+  const root = `k8s/${spec.folder}/`;
+  const layer = emitLayer(root, [spec.pair]);
+  const kustomization: TreeMap = {
+    ...componentHeader,
+    resources: unlessEmpty(layer.added),
+    components: spec.component === undefined ? undefined : [spec.component],
+    ...layer.keys,
+  };
+  return [{ path: `${root}kustomization.yaml`, content: yamlFile(kustomization, spec.head) }, ...layer.files];
+}
+
+interface Layer {
+  /** Paths of objects that are new, relative to the kustomization. */
+  readonly added: readonly string[];
+  /** Patches and generators. */
+  readonly keys: TreeMap;
+  readonly files: readonly OutputFile[];
+}
+
+function emitLayer(root: string, pairs: readonly LayerPair[]): Layer {
+  const changes = pairs.flatMap(({ below, objects }) => objectChanges(objectsOf(below), objects));
+  const added = changes.flatMap((change) => (change.kind === "added" ? [fileFor("", change.object)] : []));
+  const patches = changes.flatMap((change) =>
+    change.kind === "added" ? [] : [fileFor("patches/", change.patch)],
+  );
+  const { generators, behaviours } = layerGenerators(pairs);
+  const emitted = emitGenerators(root, generators, behaviours);
+  return {
+    added: added.map(({ path }) => path),
+    keys: { patches: unlessEmpty(patches.map(({ path }): Tree => ({ path }))), ...emitted.keys },
+    files: [
+      ...[...added, ...patches].map(({ path, content }) => ({ path: `${root}${path}`, content })),
+      ...emitted.files,
+    ],
+  };
 }
 
 type Change =
@@ -234,7 +264,7 @@ function fileFor(folder: string, object: TreeMap): { readonly path: string; read
 }
 
 /** All Secrets, and the ConfigMaps that differ from those below. */
-function overlayGenerators({ pairs }: OverlaySpec): {
+function layerGenerators(pairs: readonly LayerPair[]): {
   readonly generators: readonly Generator[];
   readonly behaviours: ReadonlyMap<string, "replace">;
 } {

@@ -1,4 +1,5 @@
 import type { Healthcheck } from "../../compose/service-model.js";
+import { escapeExpansion } from "../expansion.js";
 import type { Part, ServiceView } from "../plan.js";
 import { seconds, span } from "../quantities.js";
 import { noted, type TreeMap } from "../tree.js";
@@ -42,7 +43,8 @@ export function healthRule(view: ServiceView): Part {
       : "readinessProbe: Docker restarts nothing that is unhealthy, so there is no liveness probe (--probes full adds one)",
   );
   sayTiming(view, check, full);
-  const exec = { command: argv };
+  // The kubelet replaces $(NAME) in a probe too (prober.go), by variables that are not from Secrets alone.
+  const exec = { command: argv.map(escapeExpansion) };
   if (!full) return { container: { readinessProbe: noted(why(check), { exec, ...timing }) } };
   return {
     container: {
@@ -73,7 +75,7 @@ function why({ interval, timeout, retries }: Healthcheck): string {
 }
 
 /** What a healthcheck runs: `CMD-SHELL` by the shell that Docker uses. Undefined when there is nothing to run. */
-export function argvOf(test: readonly string[] | undefined): readonly string[] | undefined {
+function argvOf(test: readonly string[] | undefined): readonly string[] | undefined {
   const [kind, ...rest] = test ?? [];
   if (kind === "CMD" && rest.length > 0) return rest;
   return kind === "CMD-SHELL" && rest[0] !== undefined ? ["/bin/sh", "-c", rest.join(" ")] : undefined;

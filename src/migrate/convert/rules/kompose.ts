@@ -3,6 +3,8 @@ import { mergeParts } from "../plan.js";
 import { dnsName } from "../names.js";
 import { seconds } from "../quantities.js";
 import { parseDuration } from "../../compose/quantities.js";
+import { splitCommand } from "../../compose/shell-words.js";
+import { portProtocol } from "./ports.js";
 import type { TreeMap } from "../tree.js";
 
 // Labels of Kompose 1.38 (pkg/loader/compose/utils.go), read so that a project that was tuned for it loses nothing.
@@ -50,9 +52,19 @@ const readers: Readonly<Record<string, Read>> = {
     say("converted", "externalTrafficPolicy of the Service");
     return { serviceSpec: { externalTrafficPolicy: value.toLowerCase() === "local" ? "Local" : "Cluster" } };
   },
-  "kompose.service.nodeport.port": (_, value, say) => {
-    say("decision", `set nodePort: ${value} at the port of the Service that is meant`);
-    return nothing;
+  "kompose.service.nodeport.port": ({ service }, value, say) => {
+    const [only, ...others] = service.ports ?? [];
+    const one = only !== undefined && others.length === 0 && /^\d+$/.test(value);
+    if (!one || !/^nodeport$/i.test(service.labels?.["kompose.service.type"] ?? "")) {
+      say(
+        "decision",
+        `set nodePort: ${value} at the port of the Service that is meant, and its type NodePort`,
+      );
+      return nothing;
+    }
+    say("converted", `nodePort ${value} of the Service`);
+    const protocol = portProtocol(only.protocol ?? "tcp");
+    return { ports: [{ port: only.target, protocol, nodePort: Number(value) }] };
   },
   "kompose.service.name_override": (_, value, say) => {
     say("converted", `a further Service ${dnsName(value)}`);
@@ -271,7 +283,8 @@ function probeOf({ service }: ServiceView, kind: "readiness" | "liveness"): Tree
     service.labels?.[`kompose.service.healthcheck.${kind}.${key}`];
   if (get("disable")?.toLowerCase() === "true") return { [`${kind}Probe`]: undefined };
   const [path, port, tcp, test] = [get("http_get_path"), get("http_get_port"), get("tcp_port"), get("test")];
-  const words = test === undefined ? undefined : (readList(test) ?? ["CMD-SHELL", test]);
+  const words = test === undefined ? undefined : (readList(test) ?? testWords(test));
+  if (words?.[0] === "NONE") return { [`${kind}Probe`]: undefined };
   const action =
     path !== undefined && port !== undefined
       ? { httpGet: { path, port: Number(port) } }
@@ -300,6 +313,14 @@ function probeOf({ service }: ServiceView, kind: "readiness" | "liveness"): Tree
       failureThreshold: Number(get("retries") ?? 3),
     },
   };
+}
+
+/** `CMD curl localhost`, `CMD-SHELL a || b`; without such a word the program itself, or what only a shell understands. */
+function testWords(text: string): readonly string[] {
+  const [, kind, rest = text] = /^\s*(CMD-SHELL|CMD|NONE)(?:\s+(.*))?$/s.exec(text) ?? [];
+  const needsShell = kind === "CMD-SHELL" || (kind === undefined && /[|&;<>$`]/.test(rest));
+  if (needsShell) return ["CMD-SHELL", rest];
+  return [kind ?? "CMD", ...(splitCommand(rest) ?? [rest])];
 }
 
 function readList(text: string): readonly string[] | undefined {

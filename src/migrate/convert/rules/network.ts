@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { originOf } from "../../compose/model.js";
 import { dnsName, resolvesAs } from "../names.js";
 import type { Part, ServiceView } from "../plan.js";
 import { noted, unlessEmpty, type TreeMap } from "../tree.js";
@@ -142,7 +143,8 @@ function dnsConfig(view: ServiceView): TreeMap {
 function sayNetworks(view: ServiceView): void {
   for (const [network, settings] of Object.entries(view.service.networks ?? {})) {
     const path = ["networks", network];
-    view.say("converted", path, `see network ${network}`);
+    const isDeclared = originOf(view.project, ["networks", network])?.kind === "file";
+    view.say("converted", path, isDeclared ? `see network ${network}` : "the network that Compose makes");
     for (const key of Object.keys(settings ?? {})) {
       if (key === "aliases") sayAliases(view, network, settings?.aliases ?? []);
       else if (!key.startsWith("x-"))

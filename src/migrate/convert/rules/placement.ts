@@ -26,27 +26,31 @@ export function placementRule(view: ServiceView): Part {
     ];
   });
   const most = placement.max_replicas_per_node;
+  const isAlone = most === 1;
+  const byNode = { topologyKey: "kubernetes.io/hostname", labelSelector: selector(view) };
   if (most !== undefined) {
-    const exact = most === 1;
     view.say(
-      exact ? "converted" : "approximated",
+      isAlone ? "converted" : "approximated",
       ["deploy", "placement", "max_replicas_per_node"],
-      exact ? "podAntiAffinity over nodes" : "spread over nodes; a number of pods of a node cannot be set",
+      isAlone ? "podAntiAffinity over nodes" : "spread over nodes; a number of pods of a node cannot be set",
     );
-    spread.push({
-      maxSkew: 1,
-      topologyKey: "kubernetes.io/hostname",
-      whenUnsatisfiable: exact ? "DoNotSchedule" : "ScheduleAnyway",
-      labelSelector: selector(view),
-    });
   }
-  const required = { nodeSelectorTerms: [{ matchExpressions: expressions }] };
-  const affinity =
-    expressions.length === 0
-      ? undefined
-      : noted("From deploy.placement.constraints; without such nodes the pod stays Pending.", {
-          nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required },
-        });
+  if (most !== undefined && !isAlone)
+    spread.push({ maxSkew: 1, whenUnsatisfiable: "ScheduleAnyway", ...byNode });
+  const terms = { nodeSelectorTerms: [{ matchExpressions: expressions }] };
+  const affinity = unlessEmpty({
+    nodeAffinity:
+      expressions.length === 0
+        ? undefined
+        : noted("From deploy.placement.constraints; without such nodes the pod stays Pending.", {
+            requiredDuringSchedulingIgnoredDuringExecution: terms,
+          }),
+    podAntiAffinity: isAlone
+      ? noted("From max_replicas_per_node: a node has one of these pods at most.", {
+          requiredDuringSchedulingIgnoredDuringExecution: [byNode],
+        })
+      : undefined,
+  });
   return { pod: { affinity, topologySpreadConstraints: unlessEmpty(spread) } };
 }
 

@@ -121,7 +121,7 @@ function exposedPorts(view: ServiceView, text: string, index: number): readonly 
   }));
 }
 
-function portProtocol(text: string): ServicePortPlan["protocol"] {
+export function portProtocol(text: string): ServicePortPlan["protocol"] {
   const upper = text.toUpperCase();
   return upper === "UDP" || upper === "SCTP" ? upper : "TCP";
 }
@@ -133,9 +133,9 @@ export function namedPorts(
   const once = new Map<string, ServicePortPlan>();
   for (const port of ports) {
     const id = `${port.port}/${port.protocol}`;
-    // Only what is written with `ports` has a name: it says more than what expose says of the same port.
     const before = once.get(id);
-    once.set(id, before?.name === undefined ? { ...before, ...port } : before);
+    // Only what is written with `ports` has a name: it says more than what expose says of the same port.
+    once.set(id, before?.name === undefined ? { ...before, ...port } : { ...port, ...before });
   }
   const taken = new Set<string>();
   return [...once.values()].map((port) => {

@@ -47,6 +47,10 @@ export function securityRule(view: ServiceView): Part {
 function userOf(view: ServiceView): TreeMap {
   const { user } = view.service;
   if (user === undefined) return {};
+  if (user === "") {
+    view.say("converted", ["user"], "empty: the image's own");
+    return {};
+  }
   const [uid = "", gid] = user.split(":");
   const known: Readonly<Record<string, number>> = { root: 0 };
   const runAsUser = known[uid] ?? (/^\d+$/.test(uid) ? Number(uid) : undefined);

@@ -1,0 +1,36 @@
+import { lookup } from "node:dns/promises";
+import type { ObjectStore } from "./object-store.js";
+import type { ServiceObject } from "./objects.js";
+
+/**
+ * Lines of /etc/hosts, as the engine takes them (`name:address`), for the Services that are only other names (ExternalName): looked up
+ * now, since the engine's own DNS has no aliases. Of this namespace by their short names too. A name that is nowhere has no line.
+ */
+export async function externalHosts(store: ObjectStore, namespace: string): Promise<readonly string[]> {
+  const services = store.all("Service") as readonly ServiceObject[];
+  const external = services.filter(({ spec }) => spec?.type === "ExternalName");
+  const lines = await Promise.all(
+    external.map(async ({ metadata, spec }) => {
+      const { name, namespace: home = "" } = metadata;
+      const address = await addressOf(spec?.externalName ?? "", services);
+      if (address === undefined) return [];
+      const full = [`${name}.${home}`, `${name}.${home}.svc`, `${name}.${home}.svc.cluster.local`];
+      const names = home === namespace ? [name, ...full] : full;
+      return names.map((each) => `${each}:${address}`);
+    }),
+  );
+  return lines.flat();
+}
+
+/** Of a Service of the project by its name, of the machine itself, or of any other host. */
+async function addressOf(name: string, services: readonly ServiceObject[]): Promise<string | undefined> {
+  if (name === "host.docker.internal") return "host-gateway";
+  const [service = "", home = "", kind = "svc"] = name.split(".");
+  const own = services.find(({ metadata }) => metadata.name === service && metadata.namespace === home);
+  if (own && kind === "svc") return own.spec?.clusterIP;
+  try {
+    return (await lookup(name, { family: 4 })).address;
+  } catch {
+    return undefined;
+  }
+}

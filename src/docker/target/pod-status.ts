@@ -1,0 +1,119 @@
+import type { KubeObject } from "../../engine/kube-object.js";
+import type { InspectedContainer } from "../engine-containers.js";
+import { endOf, type Restart, type RunState, type Slot } from "./container-slot.js";
+import { label } from "./labels.js";
+import type { ContainerSpec, PodObject } from "./objects.js";
+
+export interface PodLook {
+  readonly slots: readonly Slot[];
+  readonly restart: Restart;
+  readonly createdAt: string;
+  readonly address: string | undefined;
+  /** Since when it is on its way out. */
+  readonly stopping: string | undefined;
+  /** An init container has failed for good. */
+  readonly failed: boolean;
+}
+
+/** A pod with its status, as an API server shows it. */
+export function shownPod(
+  pod: PodObject,
+  { slots, restart, createdAt, address, stopping, failed }: PodLook,
+): KubeObject {
+  const isInit = (slot: Slot): boolean => slot.init && slot.spec.restartPolicy !== "Always";
+  const initialized = slots.filter(isInit).every(({ ready }) => ready);
+  const main = slots.filter(({ init }) => !init);
+  const ended = main.every(({ state }) => state.terminated !== undefined) && !willRestart(main, restart);
+  const bad = failed || (ended && main.some(({ state }) => state.terminated?.exitCode !== 0));
+  const begun = main.some(
+    ({ state, lastState }) => state.running ?? state.terminated ?? lastState.terminated,
+  );
+  const phase = bad ? "Failed" : ended ? "Succeeded" : initialized && begun ? "Running" : "Pending";
+  const ready =
+    !ended &&
+    !bad &&
+    stopping === undefined &&
+    initialized &&
+    slots.every((slot) => isInit(slot) || slot.ready);
+  const condition = (type: string, status: boolean): object => ({ type, status: status ? "True" : "False" });
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      creationTimestamp: createdAt,
+      ...(stopping === undefined ? {} : { deletionTimestamp: stopping }),
+    },
+    spec: { ...pod.spec, nodeName: "docker" },
+    status: {
+      phase,
+      ...(address === undefined ? {} : { podIP: address, podIPs: [{ ip: address }] }),
+      conditions: [
+        condition("PodScheduled", true),
+        condition("Initialized", initialized),
+        condition("ContainersReady", ready),
+        condition("Ready", ready),
+      ],
+      initContainerStatuses: slots.filter(({ init }) => init).map(statusOf),
+      containerStatuses: main.map(statusOf),
+    },
+  };
+}
+
+function willRestart(main: readonly Slot[], restart: Restart): boolean {
+  if (restart === "Always") return true;
+  return restart === "OnFailure" && main.some(({ state }) => state.terminated?.exitCode !== 0);
+}
+
+function statusOf({ spec: of, id, state, lastState, restarts, ready, started }: Slot): object {
+  return {
+    name: of.name,
+    image: of.image,
+    ready,
+    started: started && state.running !== undefined,
+    restartCount: restarts,
+    ...(id === undefined ? {} : { containerID: id }),
+    state,
+    lastState,
+  };
+}
+
+/** All containers of a pod, the init containers first, by what is there of each; `held`: the network that they ran in is there. */
+export function slotsOf(
+  { spec }: PodObject,
+  existing: readonly InspectedContainer[],
+  held: boolean,
+): readonly Slot[] {
+  return [
+    ...(spec.initContainers ?? []).map((container) => slotOf(container, true, existing, held)),
+    ...spec.containers.map((container) => slotOf(container, false, existing, held)),
+  ];
+}
+
+function slotOf(
+  container: ContainerSpec,
+  init: boolean,
+  existing: readonly InspectedContainer[],
+  held: boolean,
+): Slot {
+  const runs = existing
+    .filter(({ labels, state }) => labels[label.container] === container.name && state.status !== "created")
+    .sort((a, b) => Number(a.labels[label.attempt]) - Number(b.labels[label.attempt]));
+  const last = held ? runs.at(-1) : undefined;
+  const before = runs.at(-2);
+  const running = last?.state.running === true;
+  const state: RunState = !last
+    ? { waiting: { reason: init ? "PodInitializing" : "ContainerCreating" } }
+    : running
+      ? { running: { startedAt: last.state.startedAt } }
+      : { terminated: endOf(last.id, last) };
+  return {
+    spec: container,
+    init,
+    id: last?.id,
+    state,
+    lastState: before ? { terminated: endOf(before.id, before) } : {},
+    restarts: Number(last?.labels[label.attempt] ?? 0) + (last?.restarts ?? 0),
+    started: running,
+    ready: running || (init && last?.state.exitCode === 0),
+  };
+}

@@ -1,0 +1,212 @@
+import type { KubeObject } from "../../engine/kube-object.js";
+import type { AppliedWorkload } from "../../engine/model.js";
+import type { ApplyRequest, Target, WorkOptions } from "../../engine/target.js";
+import type { InspectedContainer } from "../engine-containers.js";
+import { foundOwners } from "./found-owners.js";
+import type { PodHost } from "./host.js";
+import { type Ingresses, openIngresses } from "./ingress.js";
+import { label } from "./labels.js";
+import { passedOver, workloadKinds } from "./passed-over.js";
+import type { RunningPod } from "./pod.js";
+import { openServices } from "./services.js";
+import { type RunningWorkload, startWorkload } from "./workload.js";
+
+/** What a project has on the engine: its workloads and Services, those of earlier sessions as well. */
+export interface ProjectObjects extends AsyncDisposable {
+  apply(request: ApplyRequest, options: WorkOptions): ReturnType<Target["apply"]>;
+  /** Removes what belongs to other deploys than these. Returns `Kind/name`. */
+  prune(keep: readonly string[], options: { readonly signal: AbortSignal }): Promise<readonly string[]>;
+  workload(id: string): RunningWorkload | undefined;
+  /** Throws for one that is gone. */
+  pod(namespace: string, name: string): RunningPod;
+}
+
+export interface ProjectOptions {
+  /** By deploy: what was applied last. Pods are made with its ConfigMaps and Secrets. */
+  readonly applied: Map<string, readonly KubeObject[]>;
+  /** The containers of earlier sessions: their workloads are taken up, and change once their deploy is applied. */
+  readonly existing: readonly InspectedContainer[];
+  /** The names among the project's images that an object runs. */
+  readonly usedImages: (object: KubeObject, names: readonly string[]) => readonly string[];
+  readonly signal: AbortSignal;
+}
+
+interface Owned {
+  readonly deploy: string;
+  readonly running: RunningWorkload;
+}
+
+export function openProjectObjects(
+  host: PodHost,
+  { applied, existing, usedImages, signal: life }: ProjectOptions,
+): ProjectObjects {
+  const { store } = host;
+  const found = existing.filter(({ labels }) => labels[label.role] === "service");
+  const serviceOwners = new Map(
+    found.map(({ labels }): [string, string] => [
+      `${labels[label.namespace] ?? ""}/${labels[label.service] ?? ""}`,
+      labels[label.deploy] ?? "",
+    ]),
+  );
+  const services = openServices(host, found);
+  const workloads = new Map<string, Owned>();
+  for (const { id, deploy, object, pods, recorded } of foundOwners(existing)) {
+    const options = { deploy, existing: pods, recorded, found: true, signal: life };
+    workloads.set(id, { deploy, running: startWorkload(host, object, options) });
+  }
+  const ingresses: Ingresses = openIngresses({
+    store,
+    dialer: host.dialer,
+    holdOf: ({ metadata }) => findPod(metadata.namespace ?? "", metadata.name).hold() ?? "",
+  });
+  const leaving = new Set<Promise<void>>();
+  const told = new Set<string>();
+
+  function findPod(home: string, name: string): RunningPod {
+    for (const { running } of workloads.values()) {
+      const pod = running
+        .pods()
+        .find(({ pod: { metadata } }) => metadata.namespace === home && metadata.name === name);
+      if (pod) return pod;
+    }
+    throw new Error(`pod ${name} is gone`);
+  }
+
+  function tellOnce(lines: readonly string[]): readonly string[] {
+    const news = lines.filter((line) => !told.has(line));
+    for (const line of news) told.add(line);
+    return news;
+  }
+
+  async function apply(request: ApplyRequest, { signal, onNote }: WorkOptions) {
+    const { deploy } = request;
+    const at = (object: KubeObject): KubeObject => ({
+      ...object,
+      metadata: { ...object.metadata, namespace: object.metadata.namespace ?? request.namespace },
+    });
+    const objects = request.objects.map(at);
+    const ignored = tellOnce(objects.map(passedOver).filter((line) => line !== undefined));
+    if (ignored.length > 0) onNote(`not honoured without a cluster: ${ignored.join(", ")}`);
+    applied.set(deploy, objects);
+    const counts = { created: 0, changed: 0, unchanged: 0 };
+    const result: AppliedWorkload[] = [];
+    const keep = new Set<string>();
+
+    await Promise.all(
+      objects
+        .filter(({ kind }) => kind === "Service")
+        .map(async (object) => {
+          const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+          keep.add(`Service/${key}`);
+          serviceOwners.set(key, deploy);
+          const made = await services.apply(object, deploy, { signal });
+          counts[made ? "created" : "unchanged"] += 1;
+        }),
+    );
+    await refreshFiles(objects);
+    for (const object of objects) {
+      const { kind, metadata } = object;
+      const { name, namespace = "" } = metadata;
+      const id = `${kind}/${namespace}/${name}`;
+      keep.add(id);
+      const images = [...usedImages(object, request.imageNames)];
+      if (kind === "PersistentVolumeClaim") {
+        store.set({ ...object, metadata: { ...metadata, uid: id }, status: { phase: "Bound" } });
+        result.push({ id, kind, namespace, name, uid: id, generation: 0, images });
+      }
+      if (!workloadKinds.has(kind)) continue;
+      const running = take(id, object, deploy, counts);
+      // A pod has no controller that would see a generation.
+      const generation = kind === "Pod" ? 0 : running.generation();
+      result.push({ id, kind, namespace, name, uid: running.uid, generation, images });
+    }
+    await serveIngresses(onNote);
+    for (const { kind, metadata } of [...request.waiting, ...request.later.map(({ object }) => object)].map(
+      at,
+    ))
+      keep.add(`${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
+    const pruned = await pruneOthers((of, id) => of === deploy && !keep.has(id), signal);
+    return {
+      kind: "deploy" as const,
+      ...counts,
+      pruned,
+      replaced: [],
+      waiting: request.waiting.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
+      later: request.later.map(({ object: { kind, metadata }, until }) => ({
+        title: `${kind}/${metadata.name}`,
+        name: metadata.name,
+        until,
+      })),
+      workloads: result,
+    };
+  }
+
+  function take(
+    id: string,
+    object: KubeObject,
+    deploy: string,
+    counts: Record<"created" | "changed" | "unchanged", number>,
+  ): RunningWorkload {
+    const known = workloads.get(id);
+    if (known) counts[known.running.set(object) ? "changed" : "unchanged"] += 1;
+    else counts.created += 1;
+    const options = { deploy, existing: new Map(), recorded: false, found: false, signal: life };
+    const running = known?.running ?? startWorkload(host, object, options);
+    workloads.set(id, { deploy, running });
+    return running;
+  }
+
+  /** The files of pods that run follow a ConfigMap or Secret that has changed under its own name. */
+  async function refreshFiles(objects: readonly KubeObject[]): Promise<void> {
+    const changed = objects.some(({ kind }) => kind === "ConfigMap" || kind === "Secret");
+    if (!changed) return;
+    const pods = [...workloads.values()].flatMap(({ running }) => running.pods());
+    // One that is not to be had now leaves what is there, as in a cluster.
+    await Promise.all(pods.map((pod) => pod.refresh().catch(() => undefined)));
+  }
+
+  async function serveIngresses(onNote: (message: string) => void): Promise<void> {
+    const all = [...applied.values()].flat().filter(({ kind }) => kind === "Ingress");
+    const urls = await ingresses.set(all);
+    for (const line of tellOnce([...urls].map(([name, url]) => `Ingress/${name}: ${url}`))) onNote(line);
+  }
+
+  /** Removes workloads and Services that are to go. In the background: nobody waits for what leaves. */
+  async function pruneOthers(
+    goes: (deploy: string, id: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    const pruned: string[] = [];
+    for (const [id, { deploy, running }] of [...workloads]) {
+      if (!goes(deploy, id)) continue;
+      workloads.delete(id);
+      leaving.add(running.remove());
+      pruned.push(`${running.object().kind}/${running.object().metadata.name}`);
+    }
+    for (const [key, deploy] of [...serviceOwners]) {
+      if (!goes(deploy, `Service/${key}`)) continue;
+      const [home = "", name = ""] = key.split("/");
+      serviceOwners.delete(key);
+      await services.remove(home, name, { signal });
+      pruned.push(`Service/${name}`);
+    }
+    return pruned;
+  }
+
+  return {
+    apply,
+    async prune(keep, { signal }) {
+      for (const deploy of [...applied.keys()]) if (!keep.includes(deploy)) applied.delete(deploy);
+      await serveIngresses(() => undefined);
+      return await pruneOthers((deploy) => !keep.includes(deploy), signal);
+    },
+    workload: (id) => workloads.get(id)?.running,
+    pod: findPod,
+    async [Symbol.asyncDispose]() {
+      await ingresses[Symbol.asyncDispose]();
+      await Promise.all([...workloads.values()].map(({ running }) => running.leave()));
+      await Promise.all(leaving);
+      await services[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { KubeObject } from "../../src/engine/kube-object.js";
+import type { Target } from "../../src/engine/target.js";
+import { type Both, image, never, openBoth, type Status } from "./both-targets.js";
+
+// What controllers do with their pods, in a cluster and without one: the order of what happens is compared.
+
+const namespace = `workloads-${Math.random().toString(36).slice(2, 7)}`;
+const sh = (script: string): readonly string[] => ["sh", "-c", script];
+const stay = "trap 'exit 0' TERM; while :; do sleep 0.2; done";
+
+const labelled = (app: string) => ({ selector: { matchLabels: { app } } });
+const template = (app: string, container: object, spec: object = {}) => ({
+  template: {
+    metadata: { labels: { app } },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      automountServiceAccountToken: false,
+      containers: [{ name: "main", image, ...container }],
+      ...spec,
+    },
+  },
+});
+const workload = (kind: string, name: string, spec: object): KubeObject => ({
+  apiVersion: kind === "Job" ? "batch/v1" : "apps/v1",
+  kind,
+  metadata: { name },
+  ...{ spec },
+});
+
+/** `version` makes another template of those that are replaced. */
+const objects = (version: string): readonly KubeObject[] => [
+  workload("Deployment", "recreated", {
+    ...labelled("recreated"),
+    strategy: { type: "Recreate" },
+    ...template("recreated", { command: sh(stay), env: [{ name: "VERSION", value: version }] }),
+  }),
+  workload("StatefulSet", "ordered", {
+    ...labelled("ordered"),
+    serviceName: "ordered",
+    replicas: 3,
+    ...template("ordered", { command: sh(stay) }),
+  }),
+  workload("DaemonSet", "everywhere", {
+    ...labelled("everywhere"),
+    ...template("everywhere", { command: sh(stay) }),
+  }),
+  workload("Job", "thrice", {
+    completions: 3,
+    parallelism: 2,
+    ...template("thrice", { command: sh("echo done") }, { restartPolicy: "Never" }),
+  }),
+  workload("Job", "hopeless", {
+    backoffLimit: 0,
+    ...template("hopeless", { command: sh("exit 3") }, { restartPolicy: "Never" }),
+  }),
+  workload("Deployment", "turning", {
+    ...labelled("turning"),
+    ...template("turning", {
+      command: sh(`sleep 2; touch /ready; sleep 6; rm /ready; sleep 6; touch /ready; ${stay}`),
+      readinessProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1, failureThreshold: 2 },
+    }),
+  }),
+];
+
+/** What happens to the pods of an app, in order: `ordered-0 comes`, `ordered-0 is ready`. Names that are made up are left out. */
+function story(target: Target) {
+  const lines = new Map<string, string[]>();
+  const known = new Map<string, boolean>();
+  const waiting = new Set<() => void>();
+  const watched = target.watch({
+    onObject: (type, object) => {
+      if (object.kind !== "Pod") return;
+      const app = object.metadata.labels?.["app"] ?? "";
+      const uid = object.metadata.uid ?? "";
+      const name = app === "ordered" ? object.metadata.name : "a pod";
+      const tell = (what: string): void => {
+        lines.set(app, [...(lines.get(app) ?? []), `${name} ${what}`]);
+      };
+      const status = (object as { readonly status?: Status }).status;
+      const leaving = object.metadata.deletionTimestamp !== undefined;
+      const ready =
+        !leaving &&
+        status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") === true;
+      const before = known.get(uid);
+      if (type === "DELETED") {
+        known.delete(uid);
+        tell("is gone");
+      } else {
+        if (before === undefined) tell("comes");
+        known.set(uid, ready);
+        if (before === true && !ready && !leaving) tell("is not ready");
+        if (before !== true && ready) tell("is ready");
+        if (status?.phase === "Succeeded" || status?.phase === "Failed") ended.set(uid, [app, status.phase]);
+      }
+      for (const look of [...waiting]) look();
+    },
+    onSync: () => undefined,
+    onState: () => undefined,
+    signal: never,
+  });
+  const ended = new Map<string, readonly [app: string, phase: string]>();
+  watched.set([{ kind: "Pod", namespace }]);
+  return {
+    of: (app: string): readonly string[] => lines.get(app) ?? [],
+    /** The phases in which an app's pods have ended. */
+    endsOf: (app: string): readonly string[] =>
+      [...ended.values()].flatMap(([of, phase]) => (of === app ? [phase] : [])),
+    until: (is: () => boolean, what: string): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(look);
+          reject(new Error(`${what}: ${JSON.stringify([...lines])}`));
+        }, 150_000);
+        const look = (): void => {
+          if (!is()) return;
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+    [Symbol.asyncDispose]: () => watched[Symbol.asyncDispose](),
+  };
+}
+
+const both = await openBoth(namespace);
+
+describe.skipIf(!both)("a workload's pods on the docker target come and go as in a cluster:", () => {
+  const { targets, apply, leave } = both ?? ({ targets: [] } as unknown as Both);
+  const stories = targets.map(story);
+  /** What is told of an app on both, once it has happened on both. */
+  const told = async (
+    app: string,
+    is: (lines: readonly string[]) => boolean,
+  ): Promise<readonly (readonly string[])[]> =>
+    await Promise.all(
+      stories.map(async (each) => {
+        await each.until(() => is(each.of(app)), app);
+        return each.of(app);
+      }),
+    );
+  const count = (lines: readonly string[], what: string): number =>
+    lines.filter((line) => line.endsWith(what)).length;
+
+  beforeAll(async () => {
+    await apply(objects("one"));
+  });
+  afterAll(async () => {
+    for (const each of stories) await each[Symbol.asyncDispose]();
+    await leave();
+  }, 120_000);
+
+  it("a StatefulSet's by name and in order", async () => {
+    const [there, here] = await told("ordered", (lines) => count(lines, "is ready") === 3);
+    expect(here).toEqual(there);
+    expect(here).toEqual([0, 1, 2].flatMap((n) => [`ordered-${n} comes`, `ordered-${n} is ready`]));
+  }, 160_000);
+
+  it("a DaemonSet's on the one node", async () => {
+    const [there, here] = await told("everywhere", (lines) => count(lines, "is ready") === 1);
+    expect(here).toEqual(there);
+  }, 160_000);
+
+  it("a Job's until enough have ended well, or one has not", async () => {
+    for (const [app, ends] of [
+      ["thrice", ["Succeeded", "Succeeded", "Succeeded"]],
+      ["hopeless", ["Failed"]],
+    ] as const)
+      for (const each of stories) {
+        await each.until(() => each.endsOf(app).length >= ends.length, app);
+        expect(each.endsOf(app)).toEqual(ends);
+      }
+  }, 160_000);
+
+  it("a readiness probe's answers turn it", async () => {
+    const [there, here] = await told("turning", (lines) => count(lines, "is ready") === 2);
+    expect(here).toEqual(there);
+    expect(here).toEqual(["a pod comes", "a pod is ready", "a pod is not ready", "a pod is ready"]);
+  }, 160_000);
+
+  it("Recreate: the old one is gone before the new one comes", async () => {
+    await told("recreated", (lines) => count(lines, "is ready") === 1);
+    await apply(objects("two"));
+    const [there, here] = await told("recreated", (lines) => count(lines, "is ready") === 2);
+    expect(here).toEqual(there);
+    expect(here).toEqual(["a pod comes", "a pod is ready", "a pod is gone", "a pod comes", "a pod is ready"]);
+  }, 160_000);
+});
