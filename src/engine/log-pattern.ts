@@ -1,10 +1,11 @@
 import { DevloopError, errorText } from "../lib/errors.js";
+import { readableLine } from "../lib/readable-line.js";
 import { testAll } from "../lib/guarded-regex.js";
 import type { LogPattern } from "./log-source.js";
 
 /** A pattern that is ready to look for. */
 export interface Matcher {
-  /** Which of the texts match. Throws USAGE for a regular expression that takes too long. */
+  /** Which of the lines match, as they are or, lines of JSON, as people are shown them. Throws USAGE for a regular expression that takes too long. */
   matches(texts: readonly string[]): readonly boolean[];
   /** Where it matches in a text that is on the screen: starts and ends, in order, not overlapping, none empty. */
   ranges(text: string): readonly (readonly [start: number, end: number])[];
@@ -13,11 +14,19 @@ export interface Matcher {
 /** Throws USAGE for a regular expression that is none. */
 export function compilePattern(pattern: LogPattern): Matcher {
   const expression = expressionOf(pattern);
+  const test = (texts: readonly string[]): readonly boolean[] =>
+    pattern.kind === "regex" ? testAll(expression, texts) : texts.map((text) => expression.test(text));
   return {
-    matches:
-      pattern.kind === "regex"
-        ? (texts) => testAll(expression, texts)
-        : (texts) => texts.map((text) => expression.test(text)),
+    matches(texts) {
+      const asTheyAre = test(texts);
+      const others = texts.flatMap((text, index) =>
+        !asTheyAre[index] && text.startsWith("{") ? [{ index, text: readableLine(text) }] : [],
+      );
+      if (others.length === 0) return asTheyAre;
+      const shown = test(others.map(({ text }) => text));
+      const found = new Set(others.filter((_, place) => shown[place]).map(({ index }) => index));
+      return asTheyAre.map((fits, index) => fits || found.has(index));
+    },
     ranges(text) {
       if (pattern.kind === "regex" && testAll(expression, [text])[0] !== true) return [];
       const all = new RegExp(expression.source, `${expression.flags}g`);

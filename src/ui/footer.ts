@@ -9,7 +9,7 @@ import { headerLine, nameWidthOf, tableLine } from "./overview.js";
 import { screenRows } from "./rows.js";
 import type { Ui, UiOptions } from "./start-ui.js";
 import { suspendProcess } from "./suspend-process.js";
-import { createTheme } from "./theme.js";
+import { createTheme, isLight } from "./theme.js";
 import { alarmBytes } from "./use-alarm.js";
 
 /** A few rows that stay below the lines that scroll by. */
@@ -36,17 +36,22 @@ const mostWaiting = 64 * 1024;
 const begin = "\u001b[?2026h";
 const end = "\u001b[?2026l";
 const hideCursor = "\u001b[?25l";
+/** A terminal that has just become narrower must not break the footer's rows: how many there are would not be known. */
+const wrapOff = "\u001b[?7l";
+const wrapOn = "\u001b[?7h";
 const showCursor = "\u001b[?25h";
 
 /** Follows the loop below the terminal's own lines, which stay in its scroll-back: no other buffer is taken. */
 export function openFooter(options: FooterOptions): Footer {
   const { store, control, stdin, stdout, holdOf, now = Date.now } = options;
-  const theme = createTheme({ color: options.color ?? !process.env["NO_COLOR"] });
+  const color = options.color ?? !process.env["NO_COLOR"];
+  const theme = createTheme({ color, light: isLight(process.env) });
   let shown: readonly Line[] = [];
   let waiting = "";
   const release: (() => void)[] = [];
   let isOpen = true;
   let before: Health | undefined;
+  let resizing: NodeJS.Timeout | undefined;
   let frames = 0;
   let settle: () => void = () => undefined;
   const exited = new Promise<void>((resolve) => {
@@ -55,11 +60,14 @@ export function openFooter(options: FooterOptions): Footer {
 
   const columns = (): number => stdout.columns || 80;
 
-  /** Back to the footer's first row, and nothing below. A terminal that became narrower has broken its rows. */
+  /**
+   * Back to the footer's first row, and nothing below. A terminal that became narrower has broken its rows. Row by row: where all of the screen
+   * is erased at once, tmux keeps what stood there in its history.
+   */
   function erase(): string {
     const rows = shown.reduce((sum, each) => sum + Math.max(1, Math.ceil(lineWidth(each) / columns())), 0);
     shown = [];
-    return rows === 0 ? "" : `\r${rows > 1 ? `\u001b[${rows - 1}A` : ""}\u001b[J`;
+    return rows === 0 ? "" : `\r\u001b[2K${"\u001b[A\u001b[2K".repeat(rows - 1)}`;
   }
 
   /** Once when the loop turns bad. */
@@ -71,7 +79,7 @@ export function openFooter(options: FooterOptions): Footer {
   }
 
   function flush(): void {
-    if (!isOpen) return;
+    if (!isOpen || resizing !== undefined) return;
     // A slow terminal gets the rest once it is ready; whoever writes lines waits.
     if (stdout.writableNeedDrain) {
       stdout.once("drain", draw);
@@ -84,7 +92,8 @@ export function openFooter(options: FooterOptions): Footer {
     ring(summary);
     const next = footerLines(state, resources, { summary, now: now(), columns: columns() });
     if (text === "" && sameLines(next, shown)) return;
-    const bytes = erase() + text + next.map((each) => paint(each, columns(), theme)).join("\n");
+    const drawn = next.map((each) => paint(each, columns(), theme)).join("\n");
+    const bytes = erase() + text + wrapOff + drawn + wrapOn;
     waiting = "";
     shown = next;
     frames += 1;
@@ -137,7 +146,12 @@ export function openFooter(options: FooterOptions): Footer {
   const removeStore = store.subscribe(draw);
   const tick = setInterval(draw, 1_000);
   const onResize = (): void => {
-    draw();
+    // Drawn once the size rests: what comes in between would be drawn for a size that is not any more.
+    clearTimeout(resizing);
+    resizing = setTimeout(() => {
+      resizing = undefined;
+      draw();
+    }, drawMs);
   };
   stdout.on("resize", onResize);
   stdin.setRawMode(true);
@@ -153,6 +167,7 @@ export function openFooter(options: FooterOptions): Footer {
       if (!isOpen) return;
       removeStore();
       clearInterval(tick);
+      clearTimeout(resizing);
       draw[Symbol.dispose]();
       stdout.off("resize", onResize);
       stdout.off("drain", draw);

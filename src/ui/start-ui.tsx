@@ -8,7 +8,7 @@ import type { Store } from "../engine/store.js";
 import { App } from "./app.js";
 import { paced, StoreContext } from "./context.js";
 import { createFrameWriter } from "./frame-writer.js";
-import { createTheme } from "./theme.js";
+import { createTheme, isLight } from "./theme.js";
 import type { ScreenTools } from "./tools.js";
 import type { Alarm } from "./use-alarm.js";
 
@@ -56,7 +56,7 @@ export function startUi(options: UiOptions): Ui {
     <StoreContext.Provider value={paced(store, frameMs)}>
       <App
         {...{ logs, control, details, tools, holdOf, writer, stdout, version }}
-        theme={createTheme({ color })}
+        theme={createTheme({ color, light: isLight(process.env) })}
         alarm={options.alarm ?? { kind: "off" }}
         quit={options.quit}
         interrupt={options.interrupt}

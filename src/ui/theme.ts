@@ -29,7 +29,7 @@ export interface Theme {
 export const signs: Readonly<Record<Health, string>> = { good: "●", busy: "◐", bad: "✗", waiting: "○" };
 
 /**
- * Of the terminal's own sixteen colours only those that are readable on a light and on a dark background, and never a background of ours.
+ * Of the terminal's own sixteen colours only those that most palettes make readable on a light and on a dark background, and never a background of ours.
  * [colour, weight] as SGR parameters.
  */
 const looks: Readonly<Record<Look, readonly [color: number | undefined, weight: number | undefined]>> = {
@@ -56,18 +56,29 @@ const looks: Readonly<Record<Look, readonly [color: number | undefined, weight: 
   label5: [31, undefined],
 };
 
+/** Where the background is known to be light: yellow and cyan are hard to see on white in many palettes. */
+const onLight: Readonly<Record<number, number>> = { 33: 35, 36: 34 };
+
+/** Whether a terminal says that its background is light: `COLORFGBG=0;15`, as rxvt, Konsole and others set it. */
+export function isLight({ COLORFGBG }: Readonly<Record<string, string | undefined>>): boolean {
+  const background = Number(COLORFGBG?.split(";").at(-1) ?? NaN);
+  return background === 7 || background === 15;
+}
+
 const ends: Readonly<Record<number, number>> = { 1: 22, 2: 22, 7: 27 };
 
 export function createTheme({
   color,
+  light = false,
   links = true,
 }: {
   readonly color: boolean;
+  readonly light?: boolean;
   readonly links?: boolean;
 }): Theme {
   const known = new Map<Look, readonly [string, string]>();
   const codes = (look: Look): readonly [string, string] => {
-    const found = known.get(look) ?? codesOf(looks[look], color);
+    const found = known.get(look) ?? codesOf(looks[look], { color, light });
     known.set(look, found);
     return found;
   };
@@ -76,9 +87,10 @@ export function createTheme({
 
 function codesOf(
   [foreground, weight]: readonly [number | undefined, number | undefined],
-  color: boolean,
+  { color, light }: { readonly color: boolean; readonly light: boolean },
 ): readonly [string, string] {
-  const shown = color ? foreground : undefined;
+  const readable = light ? (onLight[foreground ?? 0] ?? foreground) : foreground;
+  const shown = color ? readable : undefined;
   const open = [weight, shown].filter((code) => code !== undefined);
   const close = [...(shown === undefined ? [] : [39]), ...(weight === undefined ? [] : [ends[weight]])];
   return open.length === 0 ? ["", ""] : [`\u001b[${open.join(";")}m`, `\u001b[${close.join(";")}m`];
