@@ -70,7 +70,7 @@ it("takes examples/monitor from its compose file alone to ready", async () => {
       (await list(`/api/v1/namespaces/${project.namespace}/pods`)).find((pod) => appOf(pod) === name),
     ),
   );
-  expect(createdAt(agent)).toBeGreaterThanOrEqual(readyAt(test));
+  expect(createdAt(agent!)).toBeGreaterThanOrEqual(readyAt(test!));
   // The token looks secret: git takes no file that holds it.
   expect(await shell("grep", "-rl", "demo-token", join(project.cwd, "k8s"))).not.toMatch(/base|\.example/);
 });
