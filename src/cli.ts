@@ -185,6 +185,7 @@ async function run({
         dryRun: flag("dry-run"),
         namespaces: flag("namespaces"),
         volumes: flag("volumes"),
+        docker: flag("docker"),
         signal,
       });
     }

@@ -118,6 +118,10 @@ export const commands: readonly CommandSpec[] = [
       { name: "dry-run", about: "only say what would be removed" },
       { name: "namespaces", about: "also remove the namespaces that the project's manifests made" },
       { name: "volumes", about: "also remove persistent volume claims, and the data in them" },
+      {
+        name: "docker",
+        about: "remove what runs on the container engine itself, whatever cluster.provider says now",
+      },
     ],
   },
   {

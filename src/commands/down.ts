@@ -6,12 +6,14 @@ export interface DownOptions extends ProjectOptions {
   readonly dryRun: boolean;
   readonly namespaces: boolean;
   readonly volumes: boolean;
+  /** What runs on the engine itself, also where the project has moved on to a cluster. */
+  readonly docker?: boolean;
   readonly signal: AbortSignal;
   /** Where to print what went and what was kept. */
   readonly out: Writable;
 }
 
-/** `devloop down`: removes what the project's inventory in the cluster lists, and nothing else. */
+/** `devloop down`: removes what the project's inventory lists, or what carries its labels on the engine, and nothing else. */
 export async function downCommand(options: Omit<DownOptions, "out">): Promise<number> {
   return removeDeployed({
     ...options,
@@ -26,7 +28,9 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
   const onNote = (message: string): void => {
     process.stderr.write(`${message}\n`);
   };
-  const { target } = await openTarget(project.cluster, {
+  const spec =
+    options.docker === true ? { ...project.cluster, provider: "docker" as const } : project.cluster;
+  const { target } = await openTarget(spec, {
     project: project.name,
     onlyExisting: true,
     engine: openEngine(env),

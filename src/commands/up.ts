@@ -311,14 +311,15 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What the end leaves in the cluster, and how to be rid of it. */
-export function stillRunning({ workloads, tasks }: State): string {
+/** What the end leaves where it runs, and how to be rid of it. */
+export function stillRunning({ workloads, tasks, cluster }: State): string {
+  const where = cluster?.provider === "docker" ? "on the container engine" : "in the cluster";
   const names = Object.values(workloads).map(({ name }) => name);
   const cutShort = Object.values(tasks).some(
     ({ id, attempts, success }) => id.startsWith("deploy:") && attempts > 0 && !success,
   );
   if (cutShort)
-    return "part of the project may be in the cluster; the next devloop up goes on from there, devloop down removes it\n";
+    return `part of the project may be ${where}; the next devloop up goes on from there, devloop down removes it\n`;
   if (names.length === 0) return "nothing of this project was deployed by this session\n";
-  return `${names.join(", ")} ${names.length === 1 ? "keeps" : "keep"} running in the cluster; devloop down removes what was deployed\n`;
+  return `${names.join(", ")} ${names.length === 1 ? "keeps" : "keep"} running ${where}; devloop down removes what was deployed\n`;
 }

@@ -50,14 +50,14 @@ export function anyCluster(): TestCluster {
 const signal = new AbortController().signal;
 
 export interface ClusterApi {
-  list(path: string): Promise<readonly KubeObject[]>;
+  readonly list: (path: string) => Promise<readonly KubeObject[]>;
   /** Undefined for what is not there. */
-  get(path: string): Promise<KubeObject | undefined>;
-  create(path: string, body: unknown): Promise<unknown>;
-  patch(path: string, body: unknown): Promise<unknown>;
-  remove(path: string): Promise<unknown>;
+  readonly get: (path: string) => Promise<KubeObject | undefined>;
+  readonly create: (path: string, body: unknown) => Promise<unknown>;
+  readonly patch: (path: string, body: unknown) => Promise<unknown>;
+  readonly remove: (path: string) => Promise<unknown>;
   /** Pods that are not on their way out, with their uids. */
-  pods(namespace: string): Promise<readonly KubeObject[]>;
+  readonly pods: (namespace: string) => Promise<readonly KubeObject[]>;
 }
 
 /** Asks a target for what the tests compare with; without a cluster only for pods. */

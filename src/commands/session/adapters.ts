@@ -12,11 +12,13 @@ import { kubernetesTarget } from "../../cluster/target.js";
 import { connectEngine } from "../../docker/connect.js";
 import type { EngineApi } from "../../docker/dial.js";
 import { dockerTarget } from "../../docker/target/docker-target.js";
+import { label, labelled } from "../../docker/target/labels.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
 import type { ClusterSpec } from "../../engine/model.js";
 import type { Target } from "../../engine/target.js";
+import { count } from "../../lib/format.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -61,7 +63,9 @@ export async function openTarget(
   const { engine, onNote, onlyExisting = false } = options;
   if (spec.provider === "docker") return await openDocker(spec, options);
   try {
-    return await openKubernetes({ ...spec, create: spec.create && !onlyExisting }, options);
+    const opened = await openKubernetes({ ...spec, create: spec.create && !onlyExisting }, options);
+    if (!onlyExisting) await noteLeftOnEngine(options);
+    return opened;
   } catch (error) {
     if (spec.provider !== "auto" || spec.create || !(error instanceof NoLocalClusterError)) throw error;
     onNote(
@@ -69,6 +73,16 @@ export async function openTarget(
     );
     return await openDocker(spec, options);
   }
+}
+
+/** A project that has moved on to a cluster still has its containers on the engine: said, since nothing else would show them. */
+async function noteLeftOnEngine({ engine, project, onNote, signal }: OpenOptions): Promise<void> {
+  const labels = [labelled(label.project, project), label.role];
+  const left = await engine.engine.containers(labels, { all: true, signal }).catch(() => []);
+  if (left.length === 0) return;
+  onNote(
+    `${count(left.length, "container")} of ${project} still ${left.length === 1 ? "runs" : "run"} on the container engine itself: devloop down --docker removes them`,
+  );
 }
 
 type OpenOptions = Parameters<typeof openTarget>[1];

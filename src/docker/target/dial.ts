@@ -49,6 +49,8 @@ export function podDialer(programs: Programs, isLocal: () => Promise<boolean>): 
   const through = async ({ hold, address, port }: PodPort, options: Options): Promise<Duplex> => {
     const stream = await programs.open(hold, ["/pod", "connect", address, String(port)], options);
     const duplex = Duplex.from({ readable: stream.output, writable: stream.input });
+    // Node tells of its own end as of an error; those who use it hear of it all the same.
+    duplex.on("error", () => undefined);
     duplex.once("close", () => {
       stream[Symbol.dispose]();
     });

@@ -5,9 +5,11 @@ import { DevloopError } from "../../lib/errors.js";
 import type { EngineContainers } from "../engine-containers.js";
 import { podBinary } from "./pod-binaries.js";
 
+const repository = "devloop/pod";
+
 /** Makes the image of the pods' own program, unless the engine has it, and returns its name. Throws LOAD_FAILED. */
 export async function ensurePodImage(
-  engine: Pick<ContainerEngine, "image">,
+  engine: Pick<ContainerEngine, "image" | "images" | "untagImage">,
   containers: EngineContainers,
   platform: string,
   options: { readonly signal: AbortSignal },
@@ -17,7 +19,7 @@ export async function ensurePodImage(
     throw new DevloopError("LOAD_FAILED", `the docker target is not made for engines of ${platform}`, {
       hint: "use a kind or k3d cluster: cluster: {provider: kind}",
     });
-  const ref = `devloop/pod:${createHash("sha256").update(binary).digest("hex").slice(0, 12)}`;
+  const ref = `${repository}:${createHash("sha256").update(binary).digest("hex").slice(0, 12)}`;
   if (await engine.image(ref, options)) return ref;
   const archive = pack();
   archive.entry({ name: "pod", mode: 0o755 }, Buffer.from(binary));
@@ -26,5 +28,17 @@ export async function ensurePodImage(
   const chunks: Buffer[] = [];
   for await (const chunk of archive) chunks.push(chunk as Buffer);
   await containers.importImage(ref, Buffer.concat(chunks), options);
+  await removeOlder(engine, ref, options);
   return ref;
+}
+
+/** What other versions of devloop have made goes; the engine keeps those that containers still use. */
+async function removeOlder(
+  engine: Pick<ContainerEngine, "images" | "untagImage">,
+  ref: string,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  const tags = (await engine.images(options)).flatMap(({ tags: of }) => of);
+  const older = tags.filter((tag) => tag.startsWith(`${repository}:`) && tag !== ref);
+  await Promise.all(older.map((tag) => engine.untagImage(tag, options).catch(() => undefined)));
 }

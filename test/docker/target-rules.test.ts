@@ -1,0 +1,167 @@
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { hasGateway, podDialer, type Programs } from "../../src/docker/target/dial.js";
+import { ingressRoutes, routeFor } from "../../src/docker/target/ingress-rules.js";
+import { passedOver } from "../../src/docker/target/passed-over.js";
+import { type PodTurn, turnOf } from "../../src/docker/target/workload-turn.js";
+import type { KubeObject } from "../../src/engine/kube-object.js";
+
+const signal = new AbortController().signal;
+
+function workload(kind: string, spec: object): KubeObject {
+  const template = { spec: { containers: [{ name: "c", image: "i" }] } };
+  return { apiVersion: "apps/v1", kind, metadata: { name: "web" }, ...{ spec: { template, ...spec } } };
+}
+const pod = (name: string, fields: Partial<PodTurn> = {}): PodTurn => ({
+  ...{ name, current: true, ready: true, stopping: false, phase: "Running" },
+  ...fields,
+});
+
+describe("a workload's turn", () => {
+  it("a Deployment's old pods go as the new ones are ready, as many as may be missing", () => {
+    const web = workload("Deployment", { replicas: 4 });
+    const old = ["a", "b", "c", "d"].map((name) => pod(name, { current: false }));
+    // A quarter more, a quarter less.
+    expect(turnOf(web, old)).toEqual({ stop: ["a"], create: [undefined] });
+    const begun = [...old.slice(1), pod("n1", { ready: false }), pod("n2", { ready: false })];
+    expect(turnOf(web, begun)).toEqual({ stop: [], create: [] });
+    expect(turnOf(web, [...old.slice(1), pod("n1"), pod("n2", { ready: false })])).toEqual({
+      stop: ["b"],
+      create: [],
+    });
+  });
+
+  it("a StatefulSet goes down from the last, one after the other, and replaces from the last", () => {
+    const names = ["web-0", "web-1", "web-2"];
+    const down = workload("StatefulSet", { replicas: 1 });
+    expect(
+      turnOf(
+        down,
+        names.map((name) => pod(name)),
+      ).stop,
+    ).toEqual(["web-2"]);
+    expect(turnOf(down, [pod("web-0"), pod("web-1"), pod("web-2", { stopping: true })]).stop).toEqual([]);
+    const three = workload("StatefulSet", { replicas: 3 });
+    const old = names.map((name) => pod(name, { current: false }));
+    expect(turnOf(three, old).stop).toEqual(["web-2"]);
+    expect(turnOf(three, [...old.slice(0, 2), pod("web-2", { ready: false })]).stop).toEqual([]);
+  });
+
+  it("a Job makes pods until enough have ended well; a CronJob only when it is due", () => {
+    const job = { completions: 3, parallelism: 2 };
+    const done = pod("a", { phase: "Succeeded" });
+    expect(turnOf(workload("Job", job), [done, pod("b")]).create).toHaveLength(1);
+    expect(turnOf(workload("Job", job), [done, done, done]).create).toHaveLength(0);
+    expect(turnOf(workload("Job", { backoffLimit: 0 }), [pod("a", { phase: "Failed" })]).create).toHaveLength(
+      0,
+    );
+    const cron = workload("CronJob", { jobTemplate: workload("Job", {}) });
+    expect(turnOf(cron, []).create).toHaveLength(0);
+    expect(turnOf(cron, [], true).create).toHaveLength(1);
+  });
+});
+
+describe("an Ingress's rules", () => {
+  const backend = (name: string): object => ({ service: { name, port: { number: 80 } } });
+  const ingress = (rules: readonly object[], defaultBackend?: object): KubeObject => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    metadata: { name: "shop" },
+    ...{ spec: { rules, defaultBackend } },
+  });
+  const routes = ingressRoutes([
+    ingress(
+      [
+        { http: { paths: [{ path: "/", pathType: "Prefix", backend: backend("any") }] } },
+        { host: "*.shop.example", http: { paths: [{ path: "/", backend: backend("star") }] } },
+        {
+          host: "tea.shop.example",
+          http: {
+            paths: [
+              { path: "/", pathType: "Prefix", backend: backend("tea") },
+              { path: "/api", pathType: "Prefix", backend: backend("api") },
+              { path: "/api", pathType: "Exact", backend: backend("exact") },
+            ],
+          },
+        },
+      ],
+      backend("rest"),
+    ),
+  ]);
+  it.each([
+    ["tea.shop.example:8080", "/", "tea"],
+    ["TEA.shop.example", "/api?x=1", "exact"],
+    ["tea.shop.example", "/api/teas", "api"],
+    ["tea.shop.example", "/apis", "tea"],
+    ["mugs.shop.example", "/api", "star"],
+    ["a.b.shop.example", "/", "any"],
+    ["localhost:8080", "/x", "any"],
+  ])("%s%s leads to %s", (host, path, service) => {
+    expect(routeFor(routes, host, path)?.backend.service).toBe(service);
+  });
+  it("lead nowhere without a rule", () => {
+    const only = ingressRoutes([
+      ingress([{ host: "a", http: { paths: [{ path: "/", backend: backend("a") }] } }]),
+    ]);
+    expect(routeFor(only, "b", "/")).toBeUndefined();
+  });
+});
+
+describe("what is passed over", () => {
+  it("is named by object, with its fields", () => {
+    const container = { name: "c", image: "i", ports: [{ containerPort: 80, hostPort: 80 }] };
+    const spec = { containers: [container], nodeSelector: { a: "b" }, dnsPolicy: "ClusterFirst" };
+    expect(passedOver(workload("Deployment", { template: { spec } }))).toBe(
+      "Deployment/web (nodeSelector, hostPort)",
+    );
+    expect(passedOver(workload("Deployment", {}))).toBeUndefined();
+    expect(passedOver({ apiVersion: "v1", kind: "NetworkPolicy", metadata: { name: "n" } })).toBe(
+      "NetworkPolicy/n",
+    );
+  });
+});
+
+describe("a connection to a pod", () => {
+  it("goes straight only where the network's gateway is this machine's", () => {
+    const interfaces = { lo: [{ address: "127.0.0.1" }], "br-1": [{ address: "172.20.0.1" }] };
+    expect(hasGateway(["172.20.0.1"], interfaces)).toBe(true);
+    expect(hasGateway(["172.21.0.1"], interfaces)).toBe(false);
+    expect(hasGateway([], interfaces)).toBe(false);
+  });
+
+  it("goes through a program in the pod elsewhere, although its address leads somewhere from here", async () => {
+    await using server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const ran: (readonly string[])[] = [];
+    const programs: Programs = {
+      open(_container, argv) {
+        ran.push(argv);
+        const stream = {
+          input: new PassThrough(),
+          output: new PassThrough(),
+          [Symbol.dispose]: () => undefined,
+        };
+        return Promise.resolve(stream);
+      },
+      run(_container, argv) {
+        ran.push(argv);
+        return Promise.resolve({ exitCode: 1, output: "connection refused\n" });
+      },
+    };
+    const to = { hold: "h", address: "127.0.0.1", port };
+    const there = podDialer(programs, () => Promise.resolve(false));
+    (await there.dial(to, { signal })).destroy();
+    await expect(there.check(to, { signal })).rejects.toThrow("connection refused");
+    expect(ran).toEqual([
+      ["/pod", "connect", "127.0.0.1", String(port)],
+      ["/pod", "check", "127.0.0.1", String(port)],
+    ]);
+    const here = podDialer(programs, () => Promise.resolve(true));
+    (await here.dial(to, { signal })).destroy();
+    await here.check(to, { signal });
+    expect(ran).toHaveLength(2);
+  });
+});
