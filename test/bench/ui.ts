@@ -46,11 +46,11 @@ export async function ui(): Promise<readonly string[]> {
   });
   const keys: number[] = [];
   const memory: number[] = [];
-  let isOver = false;
+  const over = new AbortController();
   // Somebody who does not wait for the lines, nor they for them.
   const person = (async () => {
     while (!terminal.rows().some((row) => row.includes("GET /things"))) await tick(2);
-    while (!isOver) {
+    while (!over.signal.aborted) {
       keys.push(await press("t"));
       memory.push(process.memoryUsage().rss);
       await tick(400);
@@ -73,7 +73,7 @@ export async function ui(): Promise<readonly string[]> {
     await logs.drain();
     await tick(10);
   }
-  isOver = true;
+  over.abort();
   await person;
   const used = process.cpuUsage(cpu);
   const tenth = Math.max(1, Math.floor(memory.length / 10));
