@@ -77,9 +77,8 @@ describe("a debug bundle", () => {
     expect(files.sort()).toEqual(["devloop.yaml", "events.jsonl", "logs.txt", "state.json", "versions.json"]);
     const texts: Record<string, string> = {};
     for (const name of files) {
-      const text = await readFile(join(path, name), "utf8");
-      texts[name] = text;
-      expect([name, text.match(/in-an?-\w+-4711/g)]).toEqual([name, null]);
+      texts[name] = await readFile(join(path, name), "utf8");
+      expect([name, texts[name].match(/in-an?-\w+-4711/g)]).toEqual([name, null]);
       expect((await stat(join(path, name))).mode & 0o777).toBe(0o600);
     }
     expect((await stat(path)).mode & 0o777).toBe(0o700);
