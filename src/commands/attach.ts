@@ -62,7 +62,6 @@ export async function attachTo(
     control,
     details: remoteDetails(client),
     configFile: loop.identity.file,
-    cwd: options.cwd,
     env: options.env,
     notify: options.notify,
     inline: options.inline,

@@ -1,5 +1,7 @@
 import { createWriteStream } from "node:fs";
-import { join, relative } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import type { LogSource } from "../engine/log-source.js";
@@ -11,6 +13,7 @@ import type { Ui } from "../ui/start-ui.js";
 import { followEvents } from "./event-history.js";
 import { openInBrowser } from "./open-in-browser.js";
 import type { Environment } from "./session/adapters.js";
+import { statePath } from "./session/state-file.js";
 
 /** How a failure makes itself heard. */
 export type Notify = "none" | "bell" | "desktop";
@@ -22,8 +25,6 @@ export interface ScreenOptions {
   readonly details: ResourceDetails;
   /** The path of devloop.yaml. */
   readonly configFile: string;
-  /** Where saved logs go. */
-  readonly cwd: string;
   readonly env: Environment;
   readonly notify: Notify;
   /** Lines that scroll in the terminal's own buffer, with a few rows below, instead of all of the terminal. */
@@ -37,7 +38,7 @@ export interface ScreenOptions {
 
 /** The screen on this process's terminal: of its own loop, or of another process's. */
 export async function openScreen(options: ScreenOptions): Promise<Ui> {
-  const { store, logs, control, details, cwd, env, quit, interrupt, notify } = options;
+  const { store, logs, control, details, env, quit, interrupt, notify } = options;
   const [{ taskHold }, { desktopAlarm }] = await Promise.all([
     import("../engine/plan.js"),
     import("../ui/use-alarm.js"),
@@ -60,21 +61,22 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
     tools: {
       open: openInBrowser,
       save: async (what, lines) => {
-        const path = join(cwd, `devloop-${what.replace(/[^A-Za-z0-9._-]+/g, "_")}-${stamp(new Date())}.log`);
+        const name = `${what.replace(/[^A-Za-z0-9._-]+/g, "_")}-${stamp(new Date())}.log`;
+        const path = join(await savedDirectory(options), name);
         // Logs may hold what not everybody on the machine is to read.
         await pipeline(Readable.from(lines), createWriteStream(path, { flags: "wx", mode: 0o600 }));
-        return relative(cwd, path);
+        return shortened(path, env);
       },
       shell: async (workload) => {
         const { shellInto } = await import("./shell.js");
         await shellInto(workload, store.getSnapshot(), { env, signal: options.signal });
       },
       bundle: async () => {
-        const path = join(cwd, `devloop-debug-${stamp(new Date())}`);
+        const path = join(await savedDirectory(options), `debug-${stamp(new Date())}`);
         const { writeBundle } = await import("./debug-bundle.js");
         const { configFile, signal } = options;
         await writeBundle(path, { state: store.getSnapshot(), logs, events, configFile, signal });
-        return relative(cwd, path);
+        return shortened(path, env);
       },
     },
   });
@@ -83,6 +85,19 @@ export async function openScreen(options: ScreenOptions): Promise<Ui> {
   };
   ui.waitUntilExit().then(forget, forget);
   return ui;
+}
+
+/** Not in the project: a file that comes there may be part of an image, and set a build going. */
+async function savedDirectory({ configFile, env }: ScreenOptions): Promise<string> {
+  const directory = statePath(dirname(configFile), env, "saved");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
+/** With `~` for the home directory, as a shell takes it. */
+function shortened(path: string, env: Environment): string {
+  const home = env["HOME"] ?? homedir();
+  return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
 /** `20260102-030405`, in UTC. */

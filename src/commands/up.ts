@@ -188,7 +188,6 @@ async function openUi(session: Session, options: UpOptions, screen: ScreenOption
     control,
     details: session.details,
     configFile: screen.configFile,
-    cwd: options.cwd,
     env: options.env,
     signal: screen.signal,
     notify: screen.notify,

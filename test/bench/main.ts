@@ -2,6 +2,7 @@
 import { cpus, loadavg, totalmem } from "node:os";
 import { api, k3d, kind, type TestCluster } from "../e2e/clusters.js";
 import { build } from "./build.js";
+import { engine } from "./engine.js";
 import { findCluster } from "./find-cluster.js";
 import { idle } from "./idle.js";
 import { load } from "./load.js";
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, (cluster: TestCluster) => Promise<readonly 
   load,
   idle,
   ui,
+  engine,
 };
 
 process.exitCode = await main(process.argv.slice(2));
