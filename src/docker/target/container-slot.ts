@@ -66,6 +66,8 @@ export async function runSlot(
 ): Promise<number> {
   let { restarts: attempt } = slot();
   let failures = 0;
+  /** The run whose start is over, with all that belongs to it. */
+  let begun = slot().id;
   for (;;) {
     try {
       const id = slot().id ?? (await beginRun(attempt));
@@ -87,14 +89,19 @@ export async function runSlot(
 
   async function beginRun(number: number): Promise<string> {
     work.change({ state: { waiting: { reason: "ContainerCreating" } } });
-    return await work.begin(number);
+    const id = await work.begin(number);
+    // Known from now on, whatever the engine says next: else nobody would stop it, or hand it over.
+    const startedAt = new Date().toISOString();
+    work.change({ id, state: { running: { startedAt } }, started: false, ready: false });
+    return id;
   }
 
   async function follow(id: string): Promise<Ended> {
     const found = await work.inspect(id);
     if (found?.state.running) {
       const { startedAt } = found.state;
-      const adopted = slot().state.running !== undefined;
+      const adopted = begun === id;
+      begun = id;
       work.change({
         id,
         state: { running: { startedAt } },

@@ -136,7 +136,11 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
     remove: (request, { signal }) => orRefused(removeFound(containers, request, { signal })),
     async deployed(name, { signal }) {
       const found = await containers.list([labelled(label.project, name)], { signal });
-      const shown = await showFound({ store, network: prefixOf(name), dialer, programs }, found, { signal });
+      const shown = await showFound(
+        { store, project: name, network: prefixOf(name), dialer, programs },
+        found,
+        { signal },
+      );
       return { workloads: [...shown].sort((a, b) => a.id.localeCompare(b.id)), missing: [] };
     },
     watchHealth: options.watchHealth,

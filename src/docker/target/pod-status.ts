@@ -3,6 +3,7 @@ import type { InspectedContainer } from "../engine-containers.js";
 import { endOf, type Restart, type RunState, type Slot } from "./container-slot.js";
 import { label } from "./labels.js";
 import type { ContainerSpec, PodObject } from "./objects.js";
+import type { PodTurn } from "./workload-turn.js";
 
 export interface PodLook {
   readonly slots: readonly Slot[];
@@ -59,6 +60,22 @@ export function shownPod(
   };
 }
 
+/** A pod as its workload's controller looks at it, by what is shown of it. */
+export function podTurn(shown: KubeObject, of: Pick<PodTurn, "current" | "stopping">): PodTurn {
+  const status = (shown["status"] ?? {}) as PodStatus;
+  return {
+    ...of,
+    name: shown.metadata.name,
+    ready: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true,
+    phase: status.phase ?? "Pending",
+  };
+}
+
+interface PodStatus {
+  readonly phase?: string;
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+}
+
 function willRestart(main: readonly Slot[], restart: Restart): boolean {
   if (restart === "Always") return true;
   return restart === "OnFailure" && main.some(({ state }) => state.terminated?.exitCode !== 0);
@@ -77,7 +94,10 @@ function statusOf({ spec: of, id, state, lastState, restarts, ready, started }: 
   };
 }
 
-/** All containers of a pod, the init containers first, by what is there of each; `held`: the network that they ran in is there. */
+/**
+ * All containers of a pod, the init containers first, by what is there of each; `held`: the network that they ran in is there. Where it
+ * is not, each is to be started anew, under a number of its own. One that runs and has probes counts as neither started nor ready.
+ */
 export function slotsOf(
   { spec }: PodObject,
   existing: readonly InspectedContainer[],
@@ -99,7 +119,9 @@ function slotOf(
     .filter(({ labels, state }) => labels[label.container] === container.name && state.status !== "created")
     .sort((a, b) => Number(a.labels[label.attempt]) - Number(b.labels[label.attempt]));
   const last = held ? runs.at(-1) : undefined;
-  const before = runs.at(-2);
+  const before = held ? runs.at(-2) : runs.at(-1);
+  const { readinessProbe, startupProbe } = container;
+  const next = before ? Number(before.labels[label.attempt]) + 1 : 0;
   const running = last?.state.running === true;
   const state: RunState = !last
     ? { waiting: { reason: init ? "PodInitializing" : "ContainerCreating" } }
@@ -112,8 +134,8 @@ function slotOf(
     id: last?.id,
     state,
     lastState: before ? { terminated: endOf(before.id, before) } : {},
-    restarts: Number(last?.labels[label.attempt] ?? 0) + (last?.restarts ?? 0),
-    started: running,
-    ready: running || (init && last?.state.exitCode === 0),
+    restarts: last ? Number(last.labels[label.attempt]) + last.restarts : held ? 0 : next,
+    started: running && !startupProbe,
+    ready: running ? !startupProbe && !readinessProbe : init && last?.state.exitCode === 0,
   };
 }

@@ -1,15 +1,18 @@
 import { addAbortListener, setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startDeadline } from "../../lib/deadline.js";
-import type { InspectedContainer } from "../engine-containers.js";
+import { errorText } from "../../lib/errors.js";
 import { containerBody } from "./container-body.js";
 import { endOf, type Restart, runSlot, type Slot, type SlotWork } from "./container-slot.js";
 import type { PodFacts } from "./environment.js";
 import type { PodPort } from "./dial.js";
+import type { FoundPod } from "./found-pod.js";
 import { type PodHost, prefixOf } from "./host.js";
 import { label } from "./labels.js";
 import { checkNonRoot } from "./non-root.js";
 import type { Action, ContainerSpec, PodObject } from "./objects.js";
 import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
+import { removePod } from "./remove.js";
 import { shownPod, slotsOf } from "./pod-status.js";
 import { askProbe, type ProbeTarget } from "./probe.js";
 import { serviceVariables } from "./service-links.js";
@@ -23,7 +26,7 @@ export interface RunningPod {
   readonly address: () => string | undefined;
   /** Brings the files of its ConfigMaps and Secrets up to what those say now. */
   refresh(): Promise<void>;
-  /** Tells its containers to stop, and removes all that is its own. Never throws but for the engine's loss. */
+  /** Tells its containers to stop, and removes all that is its own. Throws what the engine says, and can be called again then. */
   stop(): Promise<void>;
   /** Lets go of it: it runs on, and the engine starts what ends anew. */
   leave(): Promise<void>;
@@ -33,15 +36,17 @@ export interface PodOptions {
   readonly pod: PodObject;
   /** Labels that all its containers carry. */
   readonly labels: Readonly<Record<string, string>>;
-  /** What is there of it already, of an earlier session. */
-  readonly existing: readonly InspectedContainer[];
+  /** What an earlier session left of it. */
+  readonly there?: FoundPod | undefined;
   readonly signal: AbortSignal;
 }
 
 const defaultGraceSeconds = 30;
+/** How long after the engine has failed it is asked again, in ms. */
+const retryMs = 1_000;
 
 /** Starts a pod, or takes up one that runs. Its status goes into the store, and it leaves that once it is gone. */
-export function startPod(host: PodHost, { pod: given, labels, existing, signal }: PodOptions): RunningPod {
+export function startPod(host: PodHost, { pod: given, labels, there, signal }: PodOptions): RunningPod {
   const { containers: engine, store } = host;
   const createdAt = given.metadata.creationTimestamp ?? new Date().toISOString();
   const pod: PodObject = { ...given, metadata: { ...given.metadata, creationTimestamp: createdAt } };
@@ -57,8 +62,10 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
     stop.abort();
   });
   const options = { signal: stop.signal };
-  const found = existing.find(({ labels: of, state }) => of[label.role] === "hold" && state.running);
-  const slots: Slot[] = [...slotsOf(pod, existing, found !== undefined)];
+  const found = there?.hold.state.running === true ? there.hold : undefined;
+  const slots: Slot[] = [...(there?.slots ?? slotsOf(pod, [], false))];
+  /** Runs whose network is gone: nobody takes them up. */
+  const stale = found ? [] : (there?.containers ?? []).filter(({ id }) => id !== there?.hold.id);
   const places = volumePlaces(spec, { claims: `${prefix}.${namespace}.claim`, own: `${base}.volume` });
   /** By a run's id: the network that it was started in. */
   const networks = new Map<string, HoldRun>();
@@ -180,6 +187,7 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
 
   async function run(): Promise<void> {
     tell();
+    await Promise.all(stale.map(({ id }) => engine.remove(id, options)));
     // While we are here, what ends is started anew by us, and the engine leaves it alone.
     await Promise.all(
       slots.map(async ({ id, state }) => {
@@ -241,13 +249,24 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
     });
   }
 
-  const running = run().catch((error: unknown) => {
-    if (!stop.signal.aborted) store.event(pod, "", "Failed", String(error));
-  });
+  /** What the engine failed at is asked for again: what runs by then is taken up where it is. */
+  async function keepRunning(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        await run();
+        return;
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        store.event(pod, "", "Failed", errorText(error));
+        await sleep(retryMs, undefined, options).catch(() => undefined);
+      }
+    }
+  }
+  const running = keepRunning();
 
   let stopped: Promise<void> | undefined;
   async function stopAll(): Promise<void> {
-    stopping = new Date().toISOString();
+    stopping ??= new Date().toISOString();
     tell();
     stop.abort();
     await running;
@@ -262,12 +281,7 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
         await engine.stop(id, grace, whole);
       }),
     );
-    const known = await engine.list([`${label.uid}=${uid}`], whole);
-    const holds = new Set(known.filter(({ labels: of }) => of[label.role] === "hold").map(({ id }) => id));
-    await Promise.all(known.filter(({ id }) => !holds.has(id)).map(({ id }) => engine.remove(id, whole)));
-    await Promise.all([...holds].map((id) => engine.remove(id, whole)));
-    for (const volume of await engine.volumes(`${label.uid}=${uid}`, whole))
-      await engine.removeVolume(volume.name, whole);
+    await removePod(engine, uid, whole);
     store.remove("Pod", namespace, name);
   }
 
@@ -276,7 +290,11 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
     hold: () => hold.run()?.id,
     address: () => hold.run()?.address,
     refresh: () => hold.refresh(),
-    stop: () => (stopped ??= stopAll()),
+    stop: () =>
+      (stopped ??= stopAll().catch((error: unknown) => {
+        stopped = undefined;
+        throw error;
+      })),
     async leave() {
       stop.abort();
       await running;

@@ -1,13 +1,16 @@
+import { setMaxListeners } from "node:events";
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { AppliedWorkload } from "../../engine/model.js";
 import type { ApplyRequest, Target, WorkOptions } from "../../engine/target.js";
 import type { InspectedContainer } from "../engine-containers.js";
-import { foundOwners } from "./found-owners.js";
+import { type FoundOwner, foundOwners } from "./found-owners.js";
+import { type FoundPod, lookAtPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
 import { type Ingresses, openIngresses } from "./ingress.js";
 import { label } from "./labels.js";
 import { passedOver, workloadKinds } from "./passed-over.js";
 import type { RunningPod } from "./pod.js";
+import { removePod } from "./remove.js";
 import { openServices } from "./services.js";
 import { type RunningWorkload, startWorkload } from "./workload.js";
 
@@ -36,10 +39,10 @@ interface Owned {
   readonly running: RunningWorkload;
 }
 
-export function openProjectObjects(
+export async function openProjectObjects(
   host: PodHost,
   { applied, existing, usedImages, signal: life }: ProjectOptions,
-): ProjectObjects {
+): Promise<ProjectObjects> {
   const { store } = host;
   const found = existing.filter(({ labels }) => labels[label.role] === "service");
   const serviceOwners = new Map(
@@ -48,10 +51,20 @@ export function openProjectObjects(
       labels[label.deploy] ?? "",
     ]),
   );
+  // Looked at before anything is told of it: what is not ready would be taken for a change.
+  const owners = await Promise.all(
+    foundOwners(existing).map(async (owner) => ({
+      ...owner,
+      pods: await takeUpPods(host, owner.pods, { signal: life }),
+    })),
+  );
   const services = openServices(host, found);
   const workloads = new Map<string, Owned>();
-  for (const { id, deploy, object, pods, recorded } of foundOwners(existing)) {
-    const options = { deploy, existing: pods, recorded, found: true, signal: life };
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
+  const lives = { closing: closing.signal, signal: life };
+  for (const { id, deploy, object, pods, recorded } of owners) {
+    const options = { deploy, existing: pods, recorded, found: true, ...lives };
     workloads.set(id, { deploy, running: startWorkload(host, object, options) });
   }
   const ingresses: Ingresses = openIngresses({
@@ -59,7 +72,8 @@ export function openProjectObjects(
     dialer: host.dialer,
     holdOf: ({ metadata }) => findPod(metadata.namespace ?? "", metadata.name).hold() ?? "",
   });
-  const leaving = new Set<Promise<void>>();
+  /** By id: what is removed and not gone yet. */
+  const leaving = new Map<string, Promise<unknown>>();
   const told = new Set<string>();
 
   function findPod(home: string, name: string): RunningPod {
@@ -150,8 +164,11 @@ export function openProjectObjects(
     const known = workloads.get(id);
     if (known) counts[known.running.set(object) ? "changed" : "unchanged"] += 1;
     else counts.created += 1;
-    const options = { deploy, existing: new Map(), recorded: false, found: false, signal: life };
-    const running = known?.running ?? startWorkload(host, object, options);
+    const running =
+      known?.running ??
+      startWorkload(host, object, {
+        ...{ deploy, existing: [], recorded: false, found: false, after: leaving.get(id), ...lives },
+      });
     workloads.set(id, { deploy, running });
     return running;
   }
@@ -180,7 +197,10 @@ export function openProjectObjects(
     for (const [id, { deploy, running }] of [...workloads]) {
       if (!goes(deploy, id)) continue;
       workloads.delete(id);
-      leaving.add(running.remove());
+      const gone = Promise.all([leaving.get(id), running.remove()]).finally(() => {
+        if (leaving.get(id) === gone) leaving.delete(id);
+      });
+      leaving.set(id, gone);
       pruned.push(`${running.object().kind}/${running.object().metadata.name}`);
     }
     for (const [key, deploy] of [...serviceOwners]) {
@@ -203,10 +223,27 @@ export function openProjectObjects(
     workload: (id) => workloads.get(id)?.running,
     pod: findPod,
     async [Symbol.asyncDispose]() {
+      closing.abort();
       await ingresses[Symbol.asyncDispose]();
       await Promise.all([...workloads.values()].map(({ running }) => running.leave()));
-      await Promise.all(leaving);
+      await Promise.all(leaving.values());
       await services[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Those pods that can be taken up, as they are now; what is left of others is removed. Throws what the engine says. */
+async function takeUpPods(
+  host: PodHost,
+  pods: FoundOwner["pods"],
+  options: { readonly signal: AbortSignal },
+): Promise<readonly FoundPod[]> {
+  const looked = await Promise.all(
+    [...pods].map(async ([uid, containers]) => {
+      const pod = await lookAtPod(host, containers, options);
+      if (!pod) await removePod(host.containers, uid, options);
+      return pod;
+    }),
+  );
+  return looked.filter((pod) => pod !== undefined);
 }

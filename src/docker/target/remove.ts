@@ -42,6 +42,21 @@ export async function removeFound(
   return { removed: [...removed].sort(), kept: kept.sort() };
 }
 
+/** Removes what is there of a pod, by its uid: its containers, those that hold its network last, and its own volumes. */
+export async function removePod(
+  engine: EngineContainers,
+  uid: string,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  const own = labelled(label.uid, uid);
+  const known = await engine.list([own], options);
+  const holds = known.filter(({ labels }) => labels[label.role] === "hold");
+  const others = known.filter((container) => !holds.includes(container));
+  await Promise.all(others.map(({ id }) => engine.remove(id, options)));
+  await Promise.all(holds.map(({ id }) => engine.remove(id, options)));
+  for (const { name } of await engine.volumes(own, options)) await engine.removeVolume(name, options);
+}
+
 function titleOf({ labels }: InspectedContainer): string {
   const home = labels[label.namespace] ?? "";
   if (labels[label.role] === "service") return `Service/${labels[label.service] ?? ""} in ${home}`;

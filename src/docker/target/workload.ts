@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "../../engine/kube-object.js";
 import { hashJson } from "../../lib/canonical-json.js";
+import { errorText } from "../../lib/errors.js";
 import { throttle } from "../../lib/throttle.js";
-import type { InspectedContainer } from "../engine-containers.js";
+import type { FoundPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
 import { label } from "./labels.js";
 import type { PodObject } from "./objects.js";
 import { type RunningPod, startPod } from "./pod.js";
+import { podTurn } from "./pod-status.js";
 import { workloadRecord } from "./record.js";
 import { hashOf, podOf, templateHash } from "./templates.js";
 import { jobProgress, type PodTurn, turnOf } from "./workload-turn.js";
@@ -29,33 +32,40 @@ export interface RunningWorkload {
 
 export interface WorkloadOptions {
   readonly deploy: string;
-  /** The containers of each of its pods that are there, by the pod's uid. */
-  readonly existing: ReadonlyMap<string, readonly InspectedContainer[]>;
+  /** Those of its pods that are there. */
+  readonly existing: readonly FoundPod[];
   /** A record of it without pods is there. */
   readonly recorded: boolean;
   /** It was found as another session left it: its pods run, and no other ones are made until it is set. */
   readonly found: boolean;
+  /** No pods are made before: one of the same name is on its way out. Never rejects. */
+  readonly after?: Promise<unknown> | undefined;
+  /** The session ends: what the engine does not do now is not tried again. */
+  readonly closing: AbortSignal;
   readonly signal: AbortSignal;
 }
 
 /** One turn for a burst of changes of pods, in ms. */
 const coalesceMs = 20;
+/** How long after the engine has failed to stop a pod it is asked again, in ms. */
+const retryMs = 1_000;
 
 export function startWorkload(
   host: PodHost,
   first: KubeObject,
-  { deploy, existing, recorded, found, signal }: WorkloadOptions,
+  { deploy, existing, recorded, found, after, closing, signal }: WorkloadOptions,
 ): RunningWorkload {
   const { store, project } = host;
   const { kind } = first;
   const { name, namespace = "" } = first.metadata;
   const id = `${kind}/${namespace}/${name}`;
-  const uid = hashJson([project, id]).slice(0, 32);
+  const uid = workloadUid(project, id);
   let object = first;
   let generation = 1;
   let revision = 1;
   const revisions = new Map<string, number>();
   let resting = found;
+  let waiting = after !== undefined;
   let removing = false;
   /** A CronJob's run was asked for, and has not ended. */
   let due = false;
@@ -77,36 +87,43 @@ export function startWorkload(
     signal,
   });
 
-  function begin(pod: PodObject, containers: readonly InspectedContainer[]): void {
+  function begin(pod: PodObject, there?: FoundPod): void {
     const of = { ...labels(), [label.uid]: pod.metadata.uid ?? "" };
-    pods.set(pod.metadata.name, startPod(host, { pod, labels: of, existing: containers, signal }));
+    pods.set(pod.metadata.name, startPod(host, { pod, labels: of, there, signal }));
   }
 
   function stop(pod: RunningPod): void {
     const { name: podName } = pod.pod.metadata;
     if (stopping.has(podName)) return;
-    const stopped = pod
-      .stop()
-      .catch(() => undefined)
-      .finally(() => {
-        stopping.delete(podName);
-        pods.delete(podName);
-        worn.delete(pod);
-        turn();
-      });
+    const stopped = stopWhole(pod).finally(() => {
+      stopping.delete(podName);
+      pods.delete(podName);
+      worn.delete(pod);
+      turn();
+    });
     stopping.set(podName, stopped);
+  }
+
+  /** Until it is done: nobody else would remove what is left of it. */
+  async function stopWhole(pod: RunningPod): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await pod.stop();
+        return;
+      } catch (error) {
+        if (closing.aborted) return;
+        store.event(pod.pod, "", "FailedKillPod", errorText(error));
+        await sleep(retryMs, undefined, { signal: closing }).catch(() => undefined);
+      }
+    }
   }
 
   function look(pod: RunningPod): PodTurn {
     const { name: podName } = pod.pod.metadata;
-    const status: PodStatus = store.get("Pod", namespace, podName)?.["status"] ?? {};
-    return {
-      name: podName,
+    return podTurn(store.get("Pod", namespace, podName) ?? pod.pod, {
       current: hashOf(pod.pod) === templateHash(object) && !worn.has(pod),
-      ready: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true,
       stopping: stopping.has(podName),
-      phase: status.phase ?? "Pending",
-    };
+    });
   }
 
   function reconcile(): void {
@@ -120,7 +137,7 @@ export function startWorkload(
       const pod = pods.get(podName);
       if (pod) stop(pod);
     }
-    for (const given of create) begin(podOf(object, uid, given), []);
+    for (const given of create) begin(podOf(object, uid, given));
   }
 
   function tell(): void {
@@ -137,12 +154,10 @@ export function startWorkload(
     }
   }
 
-  for (const containers of existing.values()) {
-    const text = containers.find(({ labels: of }) => of[label.role] === "hold")?.labels[label.pod];
-    if (text !== undefined) begin(JSON.parse(text) as PodObject, containers);
-  }
+  for (const there of existing) begin(there.pod, there);
   const turn = throttle(() => {
-    if (!removing && !resting && !signal.aborted) {
+    if (removing) return;
+    if (!waiting && !resting && !signal.aborted) {
       reconcile();
       record.keep(pods.size === 0);
     }
@@ -152,6 +167,10 @@ export function startWorkload(
     if (changed.kind === "Pod" && pods.has(changed.metadata.name)) turn();
   });
   turn();
+  void after?.then(() => {
+    waiting = false;
+    turn();
+  });
 
   async function end(): Promise<void> {
     removing = true;
@@ -181,12 +200,13 @@ export function startWorkload(
     },
     async remove() {
       removing = true;
+      // It may be applied again while its pods go: what is told then is not its own.
+      for (const hash of revisions.keys())
+        store.remove("ReplicaSet", namespace, replicaSetName(object, hash));
+      if (kind !== "Pod") store.remove(kind, namespace, name);
       for (const pod of pods.values()) stop(pod);
       record.keep(false);
       await end();
-      for (const hash of revisions.keys())
-        store.remove("ReplicaSet", namespace, replicaSetName(object, hash));
-      store.remove(kind, namespace, name);
     },
     async leave() {
       await end();
@@ -195,7 +215,7 @@ export function startWorkload(
   };
 }
 
-interface PodStatus {
-  readonly phase?: string;
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+/** What a workload of a project, `Deployment/dev/web`, is known by. */
+export function workloadUid(project: string, id: string): string {
+  return hashJson([project, id]).slice(0, 32);
 }
