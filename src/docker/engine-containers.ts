@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { pipeline } from "node:stream";
+import { extract } from "tar-stream";
 import { z } from "zod";
 import { EngineStatusError } from "../engine/container-engine.js";
 import type { EngineApi } from "./dial.js";
@@ -47,6 +49,8 @@ export interface EngineContainers {
   setRestart(id: string, policy: { readonly Name: string }, options: Options): Promise<void>;
   /** Unpacks a tar archive below a path of it; it need not run. */
   put(id: string, path: string, archive: Buffer, options: Options): Promise<void>;
+  /** A small file of it; undefined where it is not there. */
+  readFile(id: string, path: string, options: Options): Promise<Buffer | undefined>;
   /** Both outputs, multiplexed; with a time stamp before each line. */
   logs(
     id: string,
@@ -117,6 +121,16 @@ export function engineContainers(api: EngineApi): EngineContainers {
     },
     async put(id, path, archive, { signal }) {
       await api.upload("PUT", at(id, "/archive"), archive, { signal, query: { path } });
+    },
+    async readFile(id, path, { signal }) {
+      const answer = await orUndefined(api.stream("GET", at(id, "/archive"), { signal, query: { path } }));
+      if (!answer) return undefined;
+      const entries = extract();
+      // What fails ends the entries as well.
+      pipeline(answer, entries, () => undefined);
+      const chunks: Buffer[] = [];
+      for await (const entry of entries) for await (const chunk of entry) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
     },
     logs: (id, query, { signal }) =>
       orUndefined(

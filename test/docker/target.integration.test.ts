@@ -138,6 +138,13 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     await applyTo(target, project, [settings({ a: "3", c: "4" }), reader]);
     expect(await run("reader", "cd /v; ls; cat a c /one")).toBe("a\nc\n341");
     expect((followed.status("reader")?.containerStatuses ?? [])[0]?.restartCount).toBe(0);
+    // A later session knows what they hold, not what they were made with.
+    await close();
+    await open();
+    await applyTo(target, project, [settings({ a: "1", b: "2" }), reader]);
+    await ready("reader");
+    expect(await run("reader", "cd /v; ls; cat a b")).toBe("a\nb\n12");
+    expect((followed.status("reader")?.containerStatuses ?? [])[0]?.restartCount).toBe(0);
   });
 
   it("takes up all workloads as they are, before their deploys are applied, and tells of those without pods", async () => {

@@ -9,6 +9,7 @@ import { serverClock } from "../../lib/server-clock.js";
 import type { EngineApi } from "../dial.js";
 import { engineContainers } from "../engine-containers.js";
 import { openExec } from "../exec-stream.js";
+import { appliedObjects } from "./applied.js";
 import { hasGateway, podDialer, type Programs, toTunnel } from "./dial.js";
 import { showFound } from "./found.js";
 import { type PodHost, prefixOf } from "./host.js";
@@ -57,8 +58,7 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
   const dialer = podDialer(programs, async () =>
     hasGateway(await containers.gateways(network, life), networkInterfaces()),
   );
-  /** By deploy. */
-  const applied = new Map<string, readonly KubeObject[]>();
+  const applied = appliedObjects();
   let opened: Promise<ProjectObjects> | undefined;
 
   /** What is made once, when something is applied first. */
@@ -80,12 +80,8 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
       podImage,
       containers,
       store,
-      find: (kind, home, name) =>
-        [...applied.values()]
-          .flat()
-          .find(
-            ({ kind: of, metadata }) => of === kind && metadata.namespace === home && metadata.name === name,
-          ),
+      find: applied.find,
+      findFormer: applied.findFormer,
       hostPaths: spec.hostPaths ?? [],
       ensureImage: imagePuller(engine, containers, credentials),
       programs,

@@ -12,6 +12,8 @@ export interface PodHost {
   readonly containers: EngineContainers;
   readonly store: ObjectStore;
   readonly find: FindConfig;
+  /** For pods of older templates: what they were made with as well. */
+  readonly findFormer: FindConfig;
   /** Paths of the engine's machine that pods may have. */
   readonly hostPaths: readonly string[];
   /**

@@ -13,8 +13,6 @@ export const label = {
   workload: "devloop.dev/workload",
   /** The pod as JSON: its metadata and its spec. */
   pod: "devloop.dev/pod",
-  /** A hash of the files that the pod's volumes were filled with. */
-  files: "devloop.dev/files",
   uid: "devloop.dev/pod-uid",
   container: "devloop.dev/container",
   /** How often the container was started before. */

@@ -40,6 +40,9 @@ export interface HoldOptions {
 
 /** Where the volumes stand in it: there they are filled. */
 const volumesRoot = "/volumes";
+/** Beside them, what they were filled with; no volume can have that name. */
+const noteName = ".devloop";
+const noteFile = "filled.json";
 /** How long after the engine has failed it is asked again, in ms. */
 const retryMs = 1_000;
 
@@ -53,7 +56,7 @@ export function podHold(
   const base = `${prefixOf(host.project)}.${namespace}.${name}`;
   const options = { signal };
   let run: HoldRun | undefined;
-  let filled = JSON.parse(found?.labels[label.files] ?? '{"hash":"","paths":[]}') as FilledWith;
+  let filled: FilledWith | undefined;
   let ensuring: Promise<HoldRun> | undefined;
   if (found) take(found);
 
@@ -102,9 +105,8 @@ export function podHold(
     signal.throwIfAborted();
     // What the engine has begun to make is waited for: else nobody would know of it.
     const whole = { signal: AbortSignal.timeout(makeMs) };
-    const id = await engine.create(base, body(volumes, files, external), whole);
-    if (volumes.length > 0)
-      await engine.put(id, volumesRoot, await volumesArchive(volumes, spec.securityContext?.fsGroup), whole);
+    const id = await engine.create(base, body(volumes, external), whole);
+    if (volumes.length > 0) await fill(id, volumes, files, whole);
     await engine.start(id, whole);
     filled = files;
     const made = await engine.inspect(id, whole);
@@ -112,7 +114,29 @@ export function podHold(
     return made;
   }
 
-  function body(volumes: readonly PodVolume[], files: FilledWith, external: readonly string[]): object {
+  /** Says what it filled them with in the same go: a later session reads it. */
+  async function fill(
+    id: string,
+    volumes: readonly PodVolume[],
+    files: FilledWith,
+    by: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const content = Buffer.from(JSON.stringify(files));
+    const note = { name: noteName, shared: false, files: [{ path: noteFile, mode: 0o600, content }] };
+    await engine.put(
+      id,
+      volumesRoot,
+      await volumesArchive([...volumes, note], spec.securityContext?.fsGroup),
+      by,
+    );
+  }
+
+  async function filledBefore(id: string): Promise<FilledWith> {
+    const text = await engine.readFile(id, `${volumesRoot}/${noteName}/${noteFile}`, options);
+    return text === undefined ? { hash: "", paths: [] } : (JSON.parse(text.toString("utf8")) as FilledWith);
+  }
+
+  function body(volumes: readonly PodVolume[], external: readonly string[]): object {
     const { securityContext, hostAliases = [] } = spec;
     return {
       Image: host.podImage,
@@ -121,7 +145,6 @@ export function podHold(
       Labels: {
         ...labels,
         [label.role]: "hold",
-        [label.files]: JSON.stringify(files),
         [label.pod]: JSON.stringify(pod),
       },
       HostConfig: {
@@ -165,12 +188,13 @@ export function podHold(
     async refresh() {
       if (!run) return;
       const volumes = podVolumes(spec, facts(), host);
+      if (volumes.length === 0) return;
       const files = filledWith(volumes);
-      if (files.hash === filled.hash) return;
+      const before = (filled ??= await filledBefore(run.id));
+      if (files.hash === before.hash) return;
       const changed = volumes.filter(({ files: of }) => of.length > 0);
-      const archive = await volumesArchive(changed, spec.securityContext?.fsGroup);
-      await engine.put(run.id, volumesRoot, archive, options);
-      const gone = filled.paths.filter((path) => !files.paths.includes(path));
+      await fill(run.id, changed, files, options);
+      const gone = before.paths.filter((path) => !files.paths.includes(path));
       if (gone.length > 0)
         await host.programs.run(
           run.id,

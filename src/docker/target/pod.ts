@@ -251,15 +251,13 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
 
   /** What the engine failed at is asked for again: what runs by then is taken up where it is. */
   async function keepRunning(): Promise<void> {
-    while (!stop.signal.aborted) {
-      try {
-        await run();
-        return;
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        store.event(pod, "", "Failed", errorText(error));
-        await sleep(retryMs, undefined, options).catch(() => undefined);
-      }
+    try {
+      await run();
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      store.event(pod, "", "Failed", errorText(error));
+      await sleep(retryMs, undefined, options).catch(() => undefined);
+      await keepRunning();
     }
   }
   const running = keepRunning();

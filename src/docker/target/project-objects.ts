@@ -3,6 +3,7 @@ import type { KubeObject } from "../../engine/kube-object.js";
 import type { AppliedWorkload } from "../../engine/model.js";
 import type { ApplyRequest, Target, WorkOptions } from "../../engine/target.js";
 import type { InspectedContainer } from "../engine-containers.js";
+import type { AppliedObjects } from "./applied.js";
 import { type FoundOwner, foundOwners } from "./found-owners.js";
 import { type FoundPod, lookAtPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
@@ -25,8 +26,8 @@ export interface ProjectObjects extends AsyncDisposable {
 }
 
 export interface ProjectOptions {
-  /** By deploy: what was applied last. Pods are made with its ConfigMaps and Secrets. */
-  readonly applied: Map<string, readonly KubeObject[]>;
+  /** What was applied last. Pods are made with its ConfigMaps and Secrets. */
+  readonly applied: AppliedObjects;
   /** The containers of earlier sessions: their workloads are taken up, and change once their deploy is applied. */
   readonly existing: readonly InspectedContainer[];
   /** The names among the project's images that an object runs. */
@@ -76,14 +77,14 @@ export async function openProjectObjects(
   const leaving = new Map<string, Promise<unknown>>();
   const told = new Set<string>();
 
+  function pods(of: (owned: Owned) => boolean = () => true): readonly RunningPod[] {
+    return [...workloads.values()].filter(of).flatMap(({ running }) => running.pods());
+  }
+
   function findPod(home: string, name: string): RunningPod {
-    for (const { running } of workloads.values()) {
-      const pod = running
-        .pods()
-        .find(({ pod: { metadata } }) => metadata.namespace === home && metadata.name === name);
-      if (pod) return pod;
-    }
-    throw new Error(`pod ${name} is gone`);
+    const pod = pods().find(({ pod: { metadata } }) => metadata.namespace === home && metadata.name === name);
+    if (!pod) throw new Error(`pod ${name} is gone`);
+    return pod;
   }
 
   function tellOnce(lines: readonly string[]): readonly string[] {
@@ -101,7 +102,12 @@ export async function openProjectObjects(
     const objects = request.objects.map(at);
     const ignored = tellOnce(objects.map(passedOver).filter((line) => line !== undefined));
     if (ignored.length > 0) onNote(`not honoured without a cluster: ${ignored.join(", ")}`);
-    applied.set(deploy, objects);
+    const isFirst = !applied.has(deploy);
+    applied.set(
+      deploy,
+      objects,
+      pods().map(({ pod }) => pod),
+    );
     const counts = { created: 0, changed: 0, unchanged: 0 };
     const result: AppliedWorkload[] = [];
     const keep = new Set<string>();
@@ -117,7 +123,9 @@ export async function openProjectObjects(
           counts[made ? "created" : "unchanged"] += 1;
         }),
     );
-    await refreshFiles(objects);
+    // Another session may have applied others.
+    if (isFirst || objects.some(({ kind }) => kind === "ConfigMap" || kind === "Secret"))
+      await refreshFiles();
     for (const object of objects) {
       const { kind, metadata } = object;
       const { name, namespace = "" } = metadata;
@@ -174,16 +182,15 @@ export async function openProjectObjects(
   }
 
   /** The files of pods that run follow a ConfigMap or Secret that has changed under its own name. */
-  async function refreshFiles(objects: readonly KubeObject[]): Promise<void> {
-    const changed = objects.some(({ kind }) => kind === "ConfigMap" || kind === "Secret");
-    if (!changed) return;
-    const pods = [...workloads.values()].flatMap(({ running }) => running.pods());
+  async function refreshFiles(): Promise<void> {
+    // Of a deploy that is not applied yet, nothing would be found.
+    const known = pods(({ deploy }) => applied.has(deploy));
     // One that is not to be had now leaves what is there, as in a cluster.
-    await Promise.all(pods.map((pod) => pod.refresh().catch(() => undefined)));
+    await Promise.all(known.map((pod) => pod.refresh().catch(() => undefined)));
   }
 
   async function serveIngresses(onNote: (message: string) => void): Promise<void> {
-    const all = [...applied.values()].flat().filter(({ kind }) => kind === "Ingress");
+    const all = applied.all().filter(({ kind }) => kind === "Ingress");
     const urls = await ingresses.set(all);
     for (const line of tellOnce([...urls].map(([name, url]) => `Ingress/${name}: ${url}`))) onNote(line);
   }
@@ -216,7 +223,7 @@ export async function openProjectObjects(
   return {
     apply,
     async prune(keep, { signal }) {
-      for (const deploy of [...applied.keys()]) if (!keep.includes(deploy)) applied.delete(deploy);
+      for (const deploy of applied.deploys()) if (!keep.includes(deploy)) applied.delete(deploy);
       await serveIngresses(() => undefined);
       return await pruneOthers((deploy) => !keep.includes(deploy), signal);
     },

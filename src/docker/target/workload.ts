@@ -6,7 +6,7 @@ import { throttle } from "../../lib/throttle.js";
 import type { FoundPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
 import { label } from "./labels.js";
-import type { PodObject } from "./objects.js";
+import type { FindConfig, PodObject } from "./objects.js";
 import { type RunningPod, startPod } from "./pod.js";
 import { podTurn } from "./pod-status.js";
 import { workloadRecord } from "./record.js";
@@ -89,7 +89,10 @@ export function startWorkload(
 
   function begin(pod: PodObject, there?: FoundPod): void {
     const of = { ...labels(), [label.uid]: pod.metadata.uid ?? "" };
-    pods.set(pod.metadata.name, startPod(host, { pod, labels: of, there, signal }));
+    // An old one needs what it was made with until the new one has taken its place.
+    const find: FindConfig = (...args) =>
+      hashOf(pod) === templateHash(object) ? host.find(...args) : host.findFormer(...args);
+    pods.set(pod.metadata.name, startPod({ ...host, find }, { pod, labels: of, there, signal }));
   }
 
   function stop(pod: RunningPod): void {
