@@ -132,6 +132,7 @@ export function startPod(host: PodHost, { pod: given, labels, existing, signal }
         const body = containerBody(slot().spec, spec, facts(), {
           hold: network.id,
           places,
+          hostPaths: host.hostPaths,
           labels: of,
           find: host.find,
           links:
