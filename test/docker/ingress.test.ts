@@ -15,7 +15,11 @@ const object = (kind: string, fields: object): KubeObject => ({
 });
 const service = { name: "web", port: { number: 80 } };
 const ingress = object("Ingress", {
-  spec: { rules: [{ host: "shop.localhost", http: { paths: [{ path: "/", pathType: "Prefix", backend: { service } }] } }] },
+  spec: {
+    rules: [
+      { host: "shop.localhost", http: { paths: [{ path: "/", pathType: "Prefix", backend: { service } }] } },
+    ],
+  },
 });
 
 /** An Ingress of one pod, whose connections are made by the test. */
@@ -48,7 +52,10 @@ async function serving() {
 
 it.each([
   ["a request", "GET / HTTP/1.1\r\nHost: shop.localhost\r\n\r\n"],
-  ["an upgrade", "GET / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+  [
+    "an upgrade",
+    "GET / HTTP/1.1\r\nHost: shop.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+  ],
 ])(
   "the connection to the pod goes with whoever sent %s, also one who is gone before it stands",
   async (_what, text) => {

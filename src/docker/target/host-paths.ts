@@ -7,7 +7,8 @@ import { PodConfigError } from "./objects.js";
  * is on this machine as well: what a link in an allowed directory leads to is not allowed by that.
  */
 export function checkHostPath(volume: string, path: string, allowed: readonly string[]): void {
-  if (isUpward(path)) throw new PodConfigError(`volume ${volume} is the path ${path}: it must not contain '..'`);
+  if (isUpward(path))
+    throw new PodConfigError(`volume ${volume} is the path ${path}: it must not contain '..'`);
   const wanted = posix.normalize(path).replace(/(?<=.)\/$/, "");
   if (!allowed.some((root) => isWithin(wanted, root)))
     throw new PodConfigError(
