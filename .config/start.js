@@ -50,7 +50,7 @@ async function example(further) {
     return await runUp(argv);
   }
   say(`example: ${command}, until an edit of its page is served`);
-  await runOnce(argv, say);
-  say(`done, ${inAll()} in all`);
-  return 0;
+  const exitCode = await runOnce(argv, { say, removal });
+  if (exitCode === 0) say(`done, ${inAll()} in all`);
+  return exitCode;
 }

@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { capture, failure, run } from "./programs.js";
@@ -51,14 +51,17 @@ export async function baseImage(image, say) {
 }
 
 /**
+ * However long the pull takes: only the engine knows whether it goes on.
  * @param {keyof typeof recipes} image
  * @param {(text: string) => void} say
  */
 async function pullOrMake(image, say) {
-  const pulled = await capture("docker", ["pull", "--quiet", image], { timeoutMs: 300_000 });
+  const pulled = await capture("docker", ["pull", "--quiet", image]);
   if (pulled.exitCode === 0) return;
-  const reason = pulled.stderr.trim().split("\n").at(-1);
+  const { reason, isUnreached, fix } = judgePull(pulled.stderr);
   const { id, codename } = await linux();
+  if (!isUnreached) throw failure(`${image} cannot be pulled: ${reason}`, fix ?? `docker pull ${image}`);
+  // The step's own fix: a registry is to be reached.
   if (!["debian", "ubuntu"].includes(id) || !isRoot())
     throw new Error(`${image} cannot be pulled: ${reason}`);
   const recipe = recipes[image];
@@ -67,6 +70,33 @@ async function pullOrMake(image, say) {
     `base image: makes a stand-in for ${image} of the packages of ${id} ${codename} and ${recipe.of}; to replace it: docker pull ${image}`,
   );
   await makeStandIn(image, recipe, codename);
+}
+
+/** How the engine says that the network does not lead to the registry. */
+const unreached =
+  /no such host|lookup \S+ on |server misbehaving|failure in name resolution|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout|connection refused|(network|host) is unreachable|no route to host/i;
+/** What is to be mended before a pull can succeed, though the registry may be reached. */
+const fixes = /** @type {const} */ ([
+  [/error during connect|docker daemon|docker API/i, "npx devloop doctor has the fix"],
+  [/toomanyrequests|too many requests|rate limit/i, "docker login: logged in, more pulls are allowed"],
+  [/proxy authentication required/i, "give the engine's proxy its password, then restart the engine"],
+  [/unauthorized|denied|authentication required|incorrect username/i, "docker logout: the image is public"],
+  [/x509|certificate/i, "let the engine's machine trust the proxy's certificate, then restart the engine"],
+  [/no space left/i, "docker system df shows what takes the room, docker system prune makes some"],
+]);
+
+/**
+ * Why a pull failed, by what the docker command printed. Only where the registry is not reached does a stand-in help: what a
+ * registry refuses, or the engine cannot store, is to be mended.
+ * @param {string} printed
+ * @returns {{ reason: string, isUnreached: boolean, fix: string | undefined }}
+ */
+export function judgePull(printed) {
+  const lines = printed.split("\n").filter((line) => line.trim() !== "");
+  const reason =
+    lines.find((line) => /error|cannot|failed/i.test(line)) ?? lines.at(-1) ?? "docker pull failed";
+  const [, fix] = fixes.find(([pattern]) => pattern.test(reason)) ?? [];
+  return { reason: reason.trim(), isUnreached: fix === undefined && unreached.test(reason), fix };
 }
 
 /**
@@ -126,8 +156,9 @@ async function nodeSystem({ system, codename }) {
 async function busyboxSystem({ system, directory }) {
   const unpacked = join(directory, "package");
   await mkdir(unpacked);
-  const fetched = `cd ${unpacked} && apt-get -qq -o APT::Sandbox::User=root download busybox-static && dpkg-deb -x *.deb .`;
-  await run("sh", ["-c", fetched]);
+  const asRoot = ["-o", "APT::Sandbox::User=root"];
+  await run("apt-get", ["-qq", ...asRoot, "download", "busybox-static"], { cwd: unpacked });
+  for (const file of await readdir(unpacked)) await run("dpkg-deb", ["-x", file, "."], { cwd: unpacked });
   for (const path of ["bin", "etc", "tmp", "root"]) await mkdir(join(system, path), { recursive: true });
   await chmod(join(system, "tmp"), 0o1777);
   await copyFile(join(unpacked, "bin/busybox"), join(system, "bin/busybox"));

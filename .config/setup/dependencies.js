@@ -30,7 +30,9 @@ export async function dependencies() {
     // Without its scripts: what those build is the next step.
     // And with its words for errors, which `npm --silent start` would take away.
     run: () =>
-      run("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], { npm_config_loglevel: "error" }),
+      run("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], {
+        env: { npm_config_loglevel: "error" },
+      }),
     fix: "npm ping says whether the registry can be reached; behind a proxy: npm config set proxy and https-proxy",
   };
 }

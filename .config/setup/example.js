@@ -11,6 +11,8 @@ const heading = "<h1>Monitor</h1>";
 const readyLimitMs = 10 * 60_000;
 /** How long the page, and then its edit, may take, in ms. */
 const servedLimitMs = 2 * 60_000;
+/** npm passes a ctrl-c on that came from the terminal already: signals this close together, in ms, are one. */
+const sameInterruptMs = 1_000;
 
 /**
  * The profiles of devloop.yaml that this machine needs, and why: without a usable cluster the example runs on the engine, and
@@ -45,46 +47,104 @@ export async function runUp(args) {
 }
 
 /**
- * Until the page is served, then an edit of it, then nothing is left. The page is put back whatever happens.
+ * Until the page is served, then an edit of it, then nothing is left. The page is put back whatever happens. Resolves with the
+ * exit code: 130 when it was interrupted and what was deployed is removed.
  * @param {readonly string[]} args
- * @param {(text: string) => void} say
+ * @param {{ say: (text: string) => void, removal: string }} options `removal` is the command that removes what was deployed
+ * @returns {Promise<number>}
  */
-export async function runOnce(args, say) {
-  const before = await readFile(join(root, page), "utf8");
+export async function runOnce(args, { say, removal }) {
   const startedAt = Date.now();
+  // In a group of its own: it gets what is sent to it here, and not the terminal's ctrl-c as well, which would break off its
+  // removal.
   const child = spawn(process.execPath, ["dist/cli.js", "up", "--output", "json", "--cleanup", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
   });
   const loop = followEvents(child);
   const ended = exitOf(child);
-  const stop = () => child.kill("SIGINT");
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+  const over = new AbortController();
+  void ended.then(() => {
+    over.abort(failure("devloop ended before all was seen", "npx devloop doctor"));
+  });
+  const stop = stopper(child, {
+    onInterrupt: () => {
+      say("example: interrupted");
+      over.abort(failure("interrupted", "npm start -- --once"));
+    },
+  });
+  const { signal } = over;
+  /** @type {(Error & { fix?: string }) | undefined} */
+  let trouble;
   try {
-    await within(readyLimitMs, Promise.race([loop.ready, ended.then(endedEarly)]));
+    await within(readyLimitMs, Promise.race([loop.ready, aborted(signal)]));
     say(`example: ready in ${seconds(startedAt)}: ${loop.url()}`);
-    await served(loop.url(), heading);
+    await served(loop.url(), heading, signal);
     say(`example: the page is served, ${seconds(startedAt)} after devloop up`);
-    const title = `Edited at ${new Date().toISOString()}`;
-    const savedAt = Date.now();
-    await writeFile(join(root, page), before.replace(heading, `<h1>${title}</h1>`));
-    await served(loop.url(), title);
-    say(`example: an edit of ${page} was served ${seconds(savedAt)} after its save`);
-  } finally {
-    await writeFile(join(root, page), before);
-    stop();
-    await ended;
+    await withEditedPage(async (title) => {
+      const savedAt = Date.now();
+      await served(loop.url(), title, signal);
+      say(`example: an edit of ${page} was served ${seconds(savedAt)} after its save`);
+    });
+  } catch (error) {
+    trouble = /** @type {Error} */ (error);
   }
+  stop.once();
   const exitCode = await ended;
   // 130: it was interrupted, as asked for.
-  if (exitCode !== 130 && exitCode !== 0)
-    throw failure("what was deployed could not be removed", "npx devloop down");
+  const isRemoved = (exitCode === 130 || exitCode === 0) && !stop.isBrokenOff();
+  if (!isRemoved)
+    throw failure(
+      `${trouble === undefined ? "" : `${trouble.message}; `}what was deployed is not removed, or not all of it`,
+      `${removal}${trouble?.fix === undefined ? "" : `; then ${trouble.fix}`}`,
+    );
+  if (trouble !== undefined && !stop.isInterrupted()) throw trouble;
   say("example: removed; the engine and its images stay");
+  return trouble === undefined ? 0 : 130;
 }
 
-/** @returns {never} */
-function endedEarly() {
-  throw failure("devloop ended before all was ready", "npx devloop doctor");
+/**
+ * Ends the loop, with one signal, by itself or on the first interrupt; the second interrupt breaks its removal off.
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {{ onInterrupt: () => void }} options
+ */
+function stopper(child, { onInterrupt }) {
+  let isStopped = false;
+  let isBrokenOff = false;
+  /** @type {number | undefined} */
+  let interruptedAt;
+  const once = () => {
+    if (!isStopped) child.kill("SIGINT");
+    isStopped = true;
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => {
+      if (interruptedAt === undefined) {
+        interruptedAt = Date.now();
+        onInterrupt();
+        once();
+      } else if (Date.now() - interruptedAt > sameInterruptMs) {
+        isBrokenOff = child.kill("SIGINT");
+      }
+    });
+  return { once, isInterrupted: () => interruptedAt !== undefined, isBrokenOff: () => isBrokenOff };
+}
+
+/**
+ * Edits the page's heading for as long as the work takes.
+ * @param {(title: string) => Promise<void>} work
+ */
+async function withEditedPage(work) {
+  const file = join(root, page);
+  const before = await readFile(file, "utf8");
+  const title = `Edited at ${new Date().toISOString()}`;
+  try {
+    await writeFile(file, before.replace(heading, `<h1>${title}</h1>`));
+    await work(title);
+  } finally {
+    await writeFile(file, before);
+  }
 }
 
 /**
@@ -113,9 +173,8 @@ function followEvents(child) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      /** @type {unknown} */
-      const parsed = JSON.parse(line);
-      const event = /** @type {LoopEvent} */ (parsed);
+      const event = parseEvent(line);
+      if (event === undefined) continue;
       if (event.type === "forward.changed" && event.id.includes("monitor-agent")) {
         if (event.state?.status === "listening") address = `http://${event.state.host}:${event.state.port}/`;
       }
@@ -132,15 +191,42 @@ function followEvents(child) {
   return { ready, url: () => address };
 }
 
+/**
+ * A line that is no event breaks nothing: the page is to be put back.
+ * @param {string} line
+ */
+function parseEvent(line) {
+  try {
+    return /** @type {LoopEvent} */ (/** @type {unknown} */ (JSON.parse(line)));
+  } catch {
+    return undefined;
+  }
+}
+
 /** @param {import("node:child_process").ChildProcess} child */
 function exitOf(child) {
   return /** @type {Promise<number>} */ (
     new Promise((resolve) =>
-      child.on("close", (code) => {
-        resolve(code ?? 1);
+      child.on("close", (code, signal) => {
+        // It was interrupted before it had begun to listen to that.
+        resolve(code ?? (signal === "SIGINT" ? 130 : 1));
       }),
     )
   );
+}
+
+/**
+ * Rejects with the signal's reason.
+ * @param {AbortSignal} signal
+ * @returns {Promise<never>}
+ */
+function aborted(signal) {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => {
+      reject(/** @type {Error} */ (signal.reason));
+    });
+    if (signal.aborted) reject(/** @type {Error} */ (signal.reason));
+  });
 }
 
 /**
@@ -161,18 +247,25 @@ async function within(ms, work) {
 }
 
 /**
- * Asks until the answer holds the text.
+ * Asks until the answer holds the text. Throws the signal's reason, or after the limit.
  * @param {string} url
  * @param {string} wanted
+ * @param {AbortSignal} signal
  */
-async function served(url, wanted) {
-  const end = Date.now() + servedLimitMs;
-  while (Date.now() < end) {
-    const text = await fetch(url)
+async function served(url, wanted, signal) {
+  const limit = AbortSignal.timeout(servedLimitMs);
+  const either = AbortSignal.any([signal, limit]);
+  for (;;) {
+    const text = await fetch(url, { signal: either })
       .then((answer) => answer.text())
       .catch(() => "");
     if (text.includes(wanted)) return;
+    signal.throwIfAborted();
+    if (limit.aborted)
+      throw failure(
+        `${url} does not serve ${wanted} within two minutes`,
+        "npx devloop up shows what happens",
+      );
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw failure(`${url} does not serve ${wanted} within two minutes`, "npx devloop up shows what happens");
 }

@@ -18,10 +18,10 @@ export function failure(message, fix) {
  * Runs a program without showing what it prints; when it fails, its last lines are in the error.
  * @param {string} file
  * @param {readonly string[]} argv
- * @param {Record<string, string>} env
+ * @param {{ env?: Record<string, string>, cwd?: string }} options
  */
-export async function run(file, argv, env = {}) {
-  const { exitCode, stdout, stderr } = await capture(file, argv, { env });
+export async function run(file, argv, options = {}) {
+  const { exitCode, stdout, stderr } = await capture(file, argv, options);
   if (exitCode === 0) return;
   const words = `${stdout}\n${stderr}`.trim().split("\n").slice(-12).join("\n");
   throw new Error(`${[file, ...argv].join(" ")} failed with exit code ${exitCode}\n${words}`);
@@ -31,13 +31,13 @@ export async function run(file, argv, env = {}) {
  * Runs a program and keeps what it prints; exit code 127 when it is not there.
  * @param {string} file
  * @param {readonly string[]} argv
- * @param {{ timeoutMs?: number, env?: Record<string, string> }} options
+ * @param {{ timeoutMs?: number, env?: Record<string, string>, cwd?: string }} options
  * @returns {Promise<{ exitCode: number, stdout: string, stderr: string }>}
  */
-export function capture(file, argv, { timeoutMs, env = {} } = {}) {
+export function capture(file, argv, { timeoutMs, env = {}, cwd = root } = {}) {
   return new Promise((resolve) => {
     const child = spawn(file, argv, {
-      cwd: root,
+      cwd,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
       // spawn's own timeout would keep this process up when the program is not there.

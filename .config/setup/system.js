@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 
 /** Installs without a question. */
-export const unattended = { DEBIAN_FRONTEND: "noninteractive" };
+export const unattended = { env: { DEBIAN_FRONTEND: "noninteractive" } };
 
 /** Which Linux this is, by os-release(5); empty words elsewhere. */
 export async function linux() {

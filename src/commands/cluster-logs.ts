@@ -104,17 +104,24 @@ function filterOf({ level, search }: LogsOptions): (lines: readonly LogLine[]) =
 async function* followed(
   target: Target,
   workloads: readonly AppliedWorkload[],
-  { sinceMs, signal }: LogsOptions,
+  { sinceMs, tail, signal }: LogsOptions,
 ): AsyncGenerator<readonly LogLine[]> {
+  let isOver = false;
   const waiting: { readonly lines: readonly LogLine[]; readonly taken: () => void }[] = [];
   let wake: () => void = () => undefined;
   await using streams = streamLogs(target, {
-    sinceSeconds: sinceMs === undefined ? everything : Math.ceil(sinceMs / 1000),
+    older: {
+      ...(tail === undefined ? {} : { tailLines: tail }),
+      ...(sinceMs === undefined ? {} : { sinceSeconds: Math.ceil(sinceMs / 1000) }),
+      ...(tail === undefined && sinceMs === undefined ? { sinceSeconds: everything } : {}),
+    },
     onLines: (lines) =>
-      new Promise((taken) => {
-        waiting.push({ lines, taken });
-        wake();
-      }),
+      isOver
+        ? undefined
+        : new Promise((taken) => {
+            waiting.push({ lines, taken });
+            wake();
+          }),
     signal,
   });
   await using observer = observeWorkloads(target, {
@@ -144,6 +151,7 @@ async function* followed(
     signal.throwIfAborted();
   } finally {
     signal.removeEventListener("abort", end);
+    isOver = true;
     // Nobody takes them any more: the streams end only once they were handed on.
     for (const { taken } of waiting) taken();
   }

@@ -2,6 +2,7 @@ import { constants, existsSync } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
+import { z } from "zod";
 import { dockerConfigDirectory, localSockets, type EngineEndpoint } from "../docker/endpoint.js";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { atLeast, toolVersion, type Check, type ToolOptions } from "./doctor-checks.js";
@@ -126,9 +127,9 @@ export async function checkCredentialHelpers(
   const file = join(dockerConfigDirectory(env, home), "config.json");
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const { credsStore, credHelpers = {} } = parsed(text);
+  const { credsStore, credHelpers } = parsed(text);
   const missing: string[] = [];
-  for (const helper of new Set([...(credsStore ? [credsStore] : []), ...Object.values(credHelpers)]))
+  for (const helper of new Set([...(credsStore ? [credsStore] : []), ...Object.values(credHelpers ?? {})]))
     if (!(await isOnPath(`docker-credential-${helper}`, env))) missing.push(helper);
   const [first] = missing;
   if (first === undefined) return undefined;
@@ -140,11 +141,16 @@ export async function checkCredentialHelpers(
   };
 }
 
-function parsed(text: string): { credsStore?: string; credHelpers?: Readonly<Record<string, string>> } {
+const helpersInConfig = z.object({
+  credsStore: z.string().nullish(),
+  credHelpers: z.record(z.string(), z.string()).nullish(),
+});
+
+/** What reads the file first says that it is broken: that is not told twice. */
+function parsed(text: string): Partial<z.infer<typeof helpersInConfig>> {
   try {
-    return JSON.parse(text) as ReturnType<typeof parsed>;
+    return helpersInConfig.safeParse(JSON.parse(text)).data ?? {};
   } catch {
-    // What reads it first says that it is broken.
     return {};
   }
 }

@@ -123,20 +123,35 @@ async function toolsFor(deploys: readonly DeploySpec[]): Promise<ProjectFindings
   return { kustomize: need(kustomizations.length > 0), helm: need(helm) };
 }
 
-async function engineChecks(
-  { env }: DoctorOptions,
-  signal: AbortSignal,
-): Promise<{ readonly checks: readonly Check[]; readonly engine?: ContainerEngine; readonly root?: string }> {
+interface EngineFindings {
+  readonly checks: readonly Check[];
+  readonly engine?: ContainerEngine;
+  readonly root?: string;
+}
+
+/** The engine, and beside it what else is between it and the images: never a reason to call the engine broken. */
+async function engineChecks({ env }: DoctorOptions, signal: AbortSignal): Promise<EngineFindings> {
   const home = env["HOME"] ?? homedir();
+  const { proxies, ...found } = await askEngine(env, { home, signal });
+  if (proxies === undefined) return found;
+  const further = [checkProxy(env, proxies), await checkCredentialHelpers(env, { home })];
+  return { ...found, checks: [...found.checks, ...further.flatMap((check) => check ?? [])] };
+}
+
+/** `proxies` are those of an engine that answers. */
+async function askEngine(
+  env: DoctorOptions["env"],
+  { home, signal }: { readonly home: string; readonly signal: AbortSignal },
+): Promise<EngineFindings & { readonly proxies?: Parameters<typeof checkProxy>[1] }> {
   let endpoint: EngineEndpoint | undefined;
   try {
     endpoint = findEngine(env, { home });
     const { engine, docker } = connectEngine(endpoint);
     const info = await engine.ping({ signal });
     const { root, product, rootless, ...proxies } = await describeEngine(docker, signal);
-    const further = [checkProxy(env, proxies), await checkCredentialHelpers(env, { home })];
     return {
       engine,
+      proxies,
       // The engine's folders are this machine's only when its socket is.
       ...(endpoint.connection.kind === "socket" && root !== undefined ? { root } : {}),
       checks: [
@@ -146,7 +161,6 @@ async function engineChecks(
           message: `${product} ${info.version} at ${engine.address} (${info.platform}${rootless ? ", rootless" : ""}, from ${endpoint.source})`,
         },
         checkBuildKit({ ...info, product }),
-        ...further.flatMap((check) => check ?? []),
       ],
     };
   } catch (error) {

@@ -82,7 +82,7 @@ async function focusCommand(images: readonly string[], options: RequestOptions):
   return 0;
 }
 
-/** `devloop stop`: ends the loop and waits until its process is gone; what is deployed keeps running. */
+/** `devloop stop`: ends the loop and waits until its process is gone; what is deployed keeps running but for a loop with --cleanup. */
 async function stopCommand(options: RequestOptions): Promise<number> {
   const { client, identity } = await findRunning(options);
   await stopLoop(client, identity, options);

@@ -58,17 +58,17 @@ export async function watchStatus(
     }
     const { time: _time, seq: _seq, ...rest } = state;
     const lines = loopLines(loop, state);
-    // Ages are what changes without an event; programs see the times themselves.
-    const text = json ? JSON.stringify(rest) : lines.join("\n");
-    if (text !== before) {
-      before = text;
+    // Ages are what changes without an event: only a terminal, where the new stands over the old, follows them.
+    const seen = json || !stdout.isTTY ? JSON.stringify(rest) : lines.join("\n");
+    if (seen !== before) {
+      before = seen;
       if (json) stdout.write(`${JSON.stringify(state)}\n`);
       else if (stdout.isTTY) {
         const shown = lines.slice(0, stdout.rows - 1).map((line) => line.slice(0, stdout.columns - 1));
         const up = Math.min(height, stdout.rows - 1);
         stdout.write(`${up > 0 ? `\u001b[${up}A` : ""}\r\u001b[J${shown.join("\n")}\n`);
         height = shown.length;
-      } else stdout.write(`${text}\n\n`);
+      } else stdout.write(`${lines.join("\n")}\n\n`);
     }
     await pause(watchMs, { signal });
   }

@@ -100,8 +100,8 @@ export async function upCommand(options: UpOptions): Promise<number> {
   }
   const cleaned = !options.cleanup || (await cleanUp(options, loaded));
   if (!options.cleanup && options.output !== "json") screen.say(stillRunning(session.store.getSnapshot()));
-  if (options.signal.aborted) return 130;
-  return cleaned ? 0 : 1;
+  if (!cleaned) return 1;
+  return options.signal.aborted ? 130 : 0;
 }
 
 /** A socket that cannot be opened is no reason not to run, but for a loop that nothing else leads to. */

@@ -19,12 +19,12 @@ export function dockerCredentials(
   return async (host, { signal }) => {
     const config = await readDockerConfig(path, signal);
     const keys = hostKeys(host);
-    const helper = keys.map((key) => config.credHelpers[key]).find(Boolean) ?? config.credsStore;
+    const helper = keys.map((key) => config?.credHelpers?.[key]).find(Boolean) ?? config?.credsStore;
     if (helper) {
       const found = await askHelper(helper, keys, env, signal);
       if (found) return found;
     }
-    const entry = Object.entries(config.auths).find(
+    const entry = Object.entries(config?.auths ?? {}).find(
       ([key]) => keys.includes(key) || keys.includes(hostOf(key)),
     );
     return entry && fromEntry(entry[1]);
@@ -47,11 +47,14 @@ const authEntry = z.object({
   password: z.string().optional(),
   identitytoken: z.string().optional(),
 });
-const dockerConfig = z.object({
-  auths: z.record(z.string(), authEntry).default({}),
-  credHelpers: z.record(z.string(), z.string()).default({}),
-  credsStore: z.string().optional(),
-});
+// null stands for nothing: the docker command takes it so.
+const dockerConfig = z
+  .object({
+    auths: z.record(z.string(), authEntry).nullish(),
+    credHelpers: z.record(z.string(), z.string()).nullish(),
+    credsStore: z.string().nullish(),
+  })
+  .nullable();
 
 async function readDockerConfig(path: string, signal: AbortSignal): Promise<z.infer<typeof dockerConfig>> {
   let text: string;
@@ -59,7 +62,7 @@ async function readDockerConfig(path: string, signal: AbortSignal): Promise<z.in
     text = await readFile(path, { encoding: "utf8", signal });
   } catch (error) {
     signal.throwIfAborted();
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return dockerConfig.parse({});
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw new DevloopError("CONFIG_INVALID", `${path} cannot be read`, { cause: error });
   }
   try {

@@ -142,13 +142,13 @@ function readTls(directory: string, verify: boolean): EngineTls {
   };
 }
 
-const configFile = z.object({ currentContext: z.string().optional() });
+// null stands for nothing: the docker command takes it so.
+const configFile = z.object({ currentContext: z.string().nullish() }).nullable();
 
 function currentContext(directory: string): string | undefined {
   const path = join(directory, "config.json");
   if (!existsSync(path)) return undefined;
-  const name = parseJson(path, configFile).currentContext;
-  return name === "" ? undefined : name;
+  return parseJson(path, configFile)?.currentContext || undefined;
 }
 
 const contextMeta = z.object({

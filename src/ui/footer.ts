@@ -49,7 +49,7 @@ export function openFooter(options: FooterOptions): Footer {
   let shown: readonly Line[] = [];
   let waiting = "";
   const release: (() => void)[] = [];
-  let isOpen = true;
+  let state: "open" | "suspended" | "closed" = "open";
   let before: Health | undefined;
   let resizing: NodeJS.Timeout | undefined;
   let frames = 0;
@@ -58,6 +58,7 @@ export function openFooter(options: FooterOptions): Footer {
     settle = resolve;
   });
 
+  const isClosed = (): boolean => state === "closed";
   const columns = (): number => stdout.columns || 80;
 
   /**
@@ -79,18 +80,18 @@ export function openFooter(options: FooterOptions): Footer {
   }
 
   function flush(): void {
-    if (!isOpen || resizing !== undefined) return;
+    if (state !== "open" || resizing !== undefined) return;
     // A slow terminal gets the rest once it is ready; whoever writes lines waits.
     if (stdout.writableNeedDrain) {
-      stdout.once("drain", draw);
+      stdout.off("drain", draw).once("drain", draw);
       return;
     }
     const text = waiting;
-    const state = store.getSnapshot();
-    const resources = resourcesOf(state, (id) => holdOf(state, id));
-    const summary = loopSummary(state, resources);
+    const loop = store.getSnapshot();
+    const resources = resourcesOf(loop, (id) => holdOf(loop, id));
+    const summary = loopSummary(loop, resources);
     ring(summary);
-    const next = footerLines(state, resources, { summary, now: now(), columns: columns() });
+    const next = footerLines(loop, resources, { summary, now: now(), columns: columns() });
     if (text === "" && sameLines(next, shown)) return;
     const drawn = next.map((each) => paint(each, columns(), theme)).join("\n");
     const bytes = erase() + text + wrapOff + drawn + wrapOn;
@@ -105,7 +106,7 @@ export function openFooter(options: FooterOptions): Footer {
   const above = new Writable({
     decodeStrings: false,
     write(chunk: Buffer | string, _encoding, done) {
-      if (!isOpen) {
+      if (state === "closed") {
         done();
         return;
       }
@@ -132,16 +133,18 @@ export function openFooter(options: FooterOptions): Footer {
   async function suspend(): Promise<void> {
     stdout.write(erase() + showCursor);
     stdin.setRawMode(false);
-    isOpen = false;
+    state = "suspended";
     await suspendProcess();
-    isOpen = true;
+    // Meanwhile the loop may have ended.
+    if (isClosed()) return;
+    state = "open";
     stdin.setRawMode(true);
     draw();
   }
 
   // A process that ends by an error runs no cleanup.
   const onExit = (): void => {
-    if (isOpen) stdout.write(erase() + showCursor);
+    if (state === "open") stdout.write(erase() + showCursor);
   };
   const removeStore = store.subscribe(draw);
   const tick = setInterval(draw, 1_000);
@@ -164,7 +167,7 @@ export function openFooter(options: FooterOptions): Footer {
     frames: () => frames,
     waitUntilExit: () => exited,
     unmount: () => {
-      if (!isOpen) return;
+      if (isClosed()) return;
       removeStore();
       clearInterval(tick);
       clearTimeout(resizing);
@@ -172,11 +175,11 @@ export function openFooter(options: FooterOptions): Footer {
       stdout.off("resize", onResize);
       stdout.off("drain", draw);
       stdin.off("data", onKeys);
-      stdin.setRawMode(false);
+      if (state === "open") stdin.setRawMode(false);
       stdin.pause();
       process.off("exit", onExit);
       stdout.write(erase() + waiting + showCursor);
-      isOpen = false;
+      state = "closed";
       for (const done of release.splice(0)) done();
       settle();
     },

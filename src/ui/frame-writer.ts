@@ -96,7 +96,7 @@ export function createFrameWriter({
     if (next === undefined || state !== "on") return;
     // A slow line takes the newest frame when it is free again, and never those between.
     if (stdout.writableNeedDrain) {
-      stdout.once("drain", flush);
+      stdout.off("drain", flush).once("drain", flush);
       return;
     }
     const changes = differences(shown, next);

@@ -335,12 +335,12 @@ COPY --from=own /own /own
 
   it("makes no attestations unless asked, and none where the image store has no place for them", async () => {
     await using scratch = await scratchBuild({ Dockerfile: "FROM busybox:1\nLABEL attested=maybe\n" });
-    const asked = scratch.build({}, { attest: ["provenance"] });
+    const ask = () => scratch.build({}, { attest: ["provenance"] });
     if ((await engine.imageStore({ signal })) === "containerd") {
-      const [plain, attested] = await Promise.all([scratch.build(), asked]);
+      const [plain, attested] = await Promise.all([scratch.build(), ask()]);
       expect(attested.imageId).not.toBe(plain.imageId);
     } else {
-      await expect(asked).rejects.toMatchObject({
+      await expect(ask()).rejects.toMatchObject({
         message: "devloop-scratch: this engine's image store has no place for attestations",
       });
     }

@@ -22,7 +22,10 @@ describe("completion for bash", () => {
     [["u"], ["up"]],
     [["co"], ["config", "completion"]],
     [["--v"], ["--version"]],
-    [["down", "--d"], ["--dry-run"]],
+    [
+      ["down", "--d"],
+      ["--dry-run", "--docker"],
+    ],
     [["completion", "z"], ["zsh"]],
     [["run", "--timeout", ""], []],
     [

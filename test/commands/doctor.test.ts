@@ -168,6 +168,16 @@ describe("doctor's checks", () => {
     expect(await checkCredentialHelpers({ PATH: home }, { home })).toBeUndefined();
   });
 
+  it.each(["null", "[]", '{"credHelpers": null, "credsStore": null}', '{"credHelpers": {"a": 1}}', "{"])(
+    "finds no credential helper in a config.json that holds %s",
+    async (text) => {
+      const home = await scratch();
+      await mkdir(join(home, ".docker"));
+      await writeFile(join(home, ".docker/config.json"), text);
+      expect(await checkCredentialHelpers({ PATH: home }, { home })).toBeUndefined();
+    },
+  );
+
   it("needs kustomize or kubectl, unless the project has no use for it", async () => {
     const nowhere = { env: { PATH: "/nonexistent" }, signal };
     for (const need of ["needed", "unknown"] as const)

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { redacted } from "../../src/commands/session/redacted.js";
+import { redacted, redactedHealth } from "../../src/commands/session/redacted.js";
 import type { TaskContext } from "../../src/engine/engine.js";
-import type { Task } from "../../src/engine/model.js";
+import type { Task, WorkloadHealth } from "../../src/engine/model.js";
 import { DevloopError } from "../../src/lib/errors.js";
 import { createRedactor } from "../../src/output/redact.js";
 
@@ -33,4 +33,23 @@ it("nothing that work says carries a secret value, its failure neither", async (
   });
   expect(told).toHaveLength(3);
   expect(JSON.stringify(told)).not.toContain(secret);
+});
+
+it("nothing that a workload's health quotes carries a secret value", () => {
+  const { add, redact } = createRedactor();
+  add(["s3cret-token"]);
+  const health = {
+    status: "failed",
+    message: "crashed: s3cret-token",
+    cause: {
+      reason: "CrashLoop",
+      message: "exit code 1: s3cret-token",
+      lines: ["connect x:s3cret-token@db"],
+    },
+  } as unknown as WorkloadHealth;
+  expect(redactedHealth(health, redact)).toEqual({
+    status: "failed",
+    message: "crashed: (hidden)",
+    cause: { reason: "CrashLoop", message: "exit code 1: (hidden)", lines: ["connect x:(hidden)@db"] },
+  });
 });

@@ -42,8 +42,10 @@ echo "credentials not found in native keychain"; exit 1
 describe("dockerCredentials", () => {
   it("has none without a file or an entry", async () => {
     expect(await find("ghcr.io")).toBeUndefined();
-    await configure({});
-    expect(await find("ghcr.io")).toBeUndefined();
+    for (const empty of [{}, null, { auths: null, credHelpers: null, credsStore: null }]) {
+      await configure(empty);
+      expect(await find("ghcr.io")).toBeUndefined();
+    }
   });
   it("reads the file, whatever the key's form; a colon belongs to the password", async () => {
     await configure({

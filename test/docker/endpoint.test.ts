@@ -87,6 +87,13 @@ describe("findEngine", () => {
       }),
     );
   });
+  it.each([null, {}, { currentContext: null }, { currentContext: "" }])(
+    "finds no context in a config.json that holds %j",
+    async (config) => {
+      await write(".docker/config.json", config);
+      expect(findEngine({}, { home }).source).toBe("default");
+    },
+  );
   it("says which file is broken", async () => {
     await write(".docker/config.json", "{");
     expect(() => findEngine({}, { home })).toThrow(/config\.json cannot be understood/);

@@ -69,8 +69,7 @@ function files(cluster: TestCluster, namespace: string, ports: Scratch["ports"])
     "devloop.yaml": `version: 1
 name: ${namespace}
 cluster:
-  provider: ${cluster.flavour === "docker" ? "docker" : "auto"}
-  namespace: ${namespace}
+  namespace: ${namespace}${cluster.flavour === "docker" ? "\n  provider: docker" : ""}
 images:
   web:
     context: web

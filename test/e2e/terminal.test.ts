@@ -62,6 +62,19 @@ describe("the screen in a terminal", () => {
     expect(screen.split("\n").filter((line) => line.endsWith("q quit"))).toHaveLength(1);
   });
 
+  it("is stopped by ctrl-z as any program, and goes on with fg", async () => {
+    await terminal.press("C-z");
+    await until(async () => !(await terminal.alternate()), "the shell's own screen", 30_000);
+    await terminal.see((text) => /Stopped|suspended/i.test(text));
+    await terminal.type("fg\n");
+    await terminal.see(isReady);
+    expect(await terminal.alternate()).toBe(true);
+    await terminal.type("?");
+    await terminal.see((text) => text.includes("rebuild everything"));
+    await terminal.type("?");
+    await terminal.see((text) => !text.includes("rebuild everything") && isReady(text));
+  });
+
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     const screen = await terminal.see((text) => text.includes("keep running"));
@@ -121,6 +134,21 @@ describe("the screen in a terminal", () => {
     const after = await terminal.see((text) => text.includes("keep running"));
     expect(after).not.toContain("q quit");
     expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
+  });
+});
+
+describe("the screen where it is a terminal's only program", () => {
+  it.each(["", " --inline"])("goes on after ctrl-z, which nobody could bring back: up%s", async (flag) => {
+    const cluster = anyCluster();
+    await using project = await scratchProject(cluster, "orphan");
+    await using terminal = await openTerminal(project.root, { KUBECONFIG: cluster.kubeconfig });
+    // In the shell's place: there is no job control left.
+    await terminal.type(`exec node $CLI up${flag}\n`);
+    await terminal.see((text) => /ready in/.test(text) && text.includes("q quit"));
+    await terminal.press("C-z");
+    await terminal.type("p");
+    await terminal.see((text) => text.includes("paused"));
+    expect((await runToEnd({ cluster, cwd: project.root, args: ["stop"] })).code).toBe(0);
   });
 });
 

@@ -75,7 +75,8 @@ export async function openTerminal(cwd: string, env: Readonly<Record<string, str
       };
     },
     async [Symbol.asyncDispose]() {
-      await tmux("kill-server");
+      // It ends with the last program in it.
+      await tmux("kill-server").catch(() => undefined);
     },
   };
 }

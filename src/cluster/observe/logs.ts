@@ -1,6 +1,6 @@
 import { addAbortListener } from "node:events";
 import type { LogLine } from "../../engine/model.js";
-import type { PodAccess } from "../../engine/target.js";
+import type { LogQuery, PodAccess } from "../../engine/target.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import { followContainer } from "./follow-container.js";
 import type { ContainerRun, ContainerView, PodView } from "./pod-view.js";
@@ -11,7 +11,7 @@ export interface StreamLogsOptions {
   /** Something kept a log from being read, in words. */
   readonly onProblem?: (message: string) => void;
   /** How far back to read containers that are older than the session; left out: their last 20 lines. */
-  readonly sinceSeconds?: number;
+  readonly older?: Pick<LogQuery, "tailLines" | "sinceSeconds">;
   readonly signal: AbortSignal;
 }
 
@@ -63,10 +63,7 @@ export function streamLogs(
         changed: (ms) => changed(follower, ms),
         onProblem: (message) => options.onProblem?.(message),
         isNew: async (entry) => entry.startedAt >= (await sessionStart),
-        older:
-          options.sinceSeconds === undefined
-            ? { tailLines: keptLines }
-            : { sinceSeconds: options.sinceSeconds },
+        older: options.older ?? { tailLines: keptLines },
         onLines: async (stamped, entry, previous) => {
           const lines = stamped.map((line): LogLine => ({
             workload: pod.workload,

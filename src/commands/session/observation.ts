@@ -8,11 +8,14 @@ import type { Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import { awaitsSync } from "../../engine/plan.js";
 import type { ManifestStore } from "./manifests.js";
+import { redactedHealth } from "./redacted.js";
 
 export interface ObservationOptions {
   readonly store: Store;
   readonly target: Target;
   readonly manifests: ManifestStore;
+  /** Takes known secrets out of what the target tells: a root cause quotes what a container printed. */
+  readonly redact: (text: string) => string;
   /** Lines of one container, in order; reading it pauses until the promise resolves. */
   readonly onLines: (lines: readonly LogLine[]) => Promise<void>;
   /** Binds the forwards' local ports as well. */
@@ -30,6 +33,7 @@ export function observe({
   store,
   target,
   manifests,
+  redact,
   onLines,
   forwards,
   onLost,
@@ -47,7 +51,7 @@ export function observe({
       if (state === "down") onLost();
     },
     onHealth: (id, health) => {
-      store.dispatch({ type: "workload.changed", id, health });
+      store.dispatch({ type: "workload.changed", id, health: redactedHealth(health, redact) });
     },
   });
   let toldContainers = "[]";

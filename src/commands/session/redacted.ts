@@ -1,4 +1,5 @@
 import type { RunTask } from "../../engine/engine.js";
+import type { WorkloadHealth } from "../../engine/model.js";
 import { DevloopError } from "../../lib/errors.js";
 
 type Redact = (text: string) => string;
@@ -45,4 +46,15 @@ function redactedError(error: DevloopError, redact: Redact): DevloopError {
   const text = (value: string | undefined): string | undefined =>
     value === undefined ? value : redact(value);
   return new DevloopError(code, redact(message), { hint: text(hint), detail: text(detail), cause });
+}
+
+/** Health without secret values: a root cause quotes what a container printed last. */
+export function redactedHealth(health: WorkloadHealth, redact: Redact): WorkloadHealth {
+  const { message, cause } = health;
+  const lines = cause?.lines?.map(redact);
+  return {
+    ...health,
+    message: redact(message),
+    ...(cause ? { cause: { ...cause, message: redact(cause.message), ...(lines ? { lines } : {}) } } : {}),
+  };
 }

@@ -164,6 +164,7 @@ export function openSession(
       store,
       target,
       manifests,
+      redact: redactor.redact,
       onLines: (lines: readonly LogLine[]) => logs.deliver(lines),
       forwards: watch,
       onLost: () => {

@@ -6,8 +6,11 @@ export interface Rewritten {
 
 /** Words in which a name is no host, though one may look the same: users, and databases of a connection string. */
 const notHosts = /(?<![\w.])(?:user(?:name)?|dbname|database|user id|uid)=[^\s,;&'"]*/i;
-/** The scheme of a URL, with what stands before the `@`. */
-const schemeAndUser = /[a-z][a-z0-9+.-]*:\/\/(?:[^\s/?#@'"]*@)?/i;
+/**
+ * The scheme of a URL, with what stands before the `@`. It begins where the word does: from every letter of a long one,
+ * each time to its end, would take hours.
+ */
+const schemeAndUser = /(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/(?:[^\s/?#@'"]*@)?/i;
 /** A port, and nothing of a version behind it: 5432, and not 1 of `1.2`. */
 const port =
   "(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d{2}|6[0-4]\\d{3}|[1-5]\\d{4}|[1-9]\\d{0,3})(?![\\w-]|\\.\\w)";
@@ -97,17 +100,46 @@ export interface Dialled {
  */
 export function dialledInSource(text: string, hosts: readonly string[]): readonly Dialled[] {
   const names = hosts.map(quoted).join("|");
-  if (names === "" || !new RegExp(names, "i").test(text)) return [];
+  if (names === "" || !new RegExp(`(?<![\\w.-])(?:${names})(?![\\w-])`, "i").test(text)) return [];
   const digits = "\\d{2,5}";
   const found = [...written(text, names, digits), ...implied(text, names), ...paired(text, names, digits)];
-  return found.flatMap(({ host, port, at, isPair }) => {
-    const start = text.lastIndexOf("\n", at - 1) + 1;
-    const end = text.indexOf("\n", at);
-    const own = text.slice(start, end === -1 ? undefined : end);
-    if (/\bimage\b["']?\s*[:=]|^\s*FROM\s/i.test(own)) return [];
-    if (isPair && !/connect|socket|dial|host|addr|client|server|port/i.test(own)) return [];
-    return [{ host: host.toLowerCase(), port, line: text.slice(0, start).split("\n").length }];
-  });
+  const lineAt = readLines(text);
+  return found
+    .sort((left, right) => left.at - right.at)
+    .flatMap(({ host, port, at, isPair }) => {
+      const { line, isImage, connects } = lineAt(at);
+      return isImage || (isPair && !connects) ? [] : [{ host: host.toLowerCase(), port, line }];
+    });
+}
+
+interface Line {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly isImage: boolean;
+  readonly connects: boolean;
+}
+
+/** The line of each place, asked for in order: one pass over the text, however many places a line has. */
+function readLines(text: string): (at: number) => Line {
+  let line = 0;
+  let end = -1;
+  let last: Line | undefined;
+  return (at) => {
+    if (last !== undefined && at <= end) return last;
+    let start = end + 1;
+    for (; at > end; line++) {
+      start = end + 1;
+      end = text.indexOf("\n", start);
+      if (end === -1) end = text.length;
+    }
+    const own = text.slice(start, end);
+    last = {
+      line,
+      isImage: /\bimage\b["']?\s*[:=]|^\s*FROM\s/i.test(own),
+      connects: /connect|socket|dial|host|addr|client|server|port/i.test(own),
+    };
+    return last;
+  };
 }
 
 interface Match {
@@ -126,9 +158,9 @@ function written(text: string, names: string, digits: string): readonly Match[] 
   return matches(text, `${before}(?<host>${names}):(?<port>${digits})(?![\\w-]|\\.\\w)`);
 }
 
-/** `postgres://db/x` */
+/** `postgres://db/x`; a word is read once, from where it begins, as it may be 200 kB of hexadecimal digits. */
 function implied(text: string, names: string): readonly Match[] {
-  const scheme = "(?<scheme>[a-z][a-z0-9]*)(?:\\+[a-z0-9.+]+)?://(?:[^\\s/?#@'\"]*@)?";
+  const scheme = "(?<![a-z0-9.+])[\\d.+]*(?<scheme>[a-z][a-z0-9]*)(?:\\+[a-z0-9.+]+)?://(?:[^\\s/?#@'\"]*@)?";
   return matches(text, `${scheme}(?<host>${names})(?=$|[\\s,;/?#'"\`)\\]>])`);
 }
 

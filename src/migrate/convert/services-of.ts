@@ -5,7 +5,7 @@ import { asksItself } from "./peer-ports.js";
 import type { ServicePortPlan, ServiceView } from "./plan.js";
 import { localContext } from "./rules/binds.js";
 import type { ServiceResult } from "./service.js";
-import { mapAt, noted, textAt, type Tree, type TreeMap } from "./tree.js";
+import { listAt, mapAt, noted, Noted, textAt, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
 
 type NamedPort = ServicePortPlan & { readonly name: string };
 
@@ -20,6 +20,7 @@ export function servicesOf(
   // Nobody dials what ends, unless it has a port.
   if (mode === "none" || (ends && ports.length === 0)) return [];
   const spec = serviceSpec({ view, part }, joined, ports);
+  const further = furtherSpec(spec);
   if (view.service.build) sayReached(view, ports, textAt(spec, "clusterIP") === "None");
   const taken = new Set(view.names.services.values());
   const aliases = [...otherHostNames(view.key, view.project), ...part.aliases].flatMap((name) =>
@@ -27,7 +28,7 @@ export function servicesOf(
   );
   const specOf = (name: string): Tree => {
     if (name === view.name) return spec;
-    if (!view.names.sharedAliases.has(name)) return noted("A further name of the same pods.", mapAt(spec));
+    if (!view.names.sharedAliases.has(name)) return noted("A further name of the same pods.", further);
     return noted("A name of several services: it gives the addresses of all their pods.", {
       clusterIP: "None",
       publishNotReadyAddresses: true,
@@ -111,6 +112,19 @@ function serviceSpec(
     selector,
     ports: noted("Only these are reached: a further port goes under expose in the compose file.", listed),
   };
+}
+
+/**
+ * A Service by another name for peers alone: the first one is what leads into the cluster from outside, and a port of
+ * the nodes can be given once.
+ */
+function furtherSpec(spec: Tree): TreeMap {
+  const { type: _type, externalTrafficPolicy: _policy, ports, ...rest } = mapAt(spec);
+  const inner = listAt({ ports }, "ports").map((port): TreeMap => {
+    const { nodePort: _nodePort, ...others } = mapAt(port);
+    return others;
+  });
+  return { ...rest, ports: ports instanceof Noted ? noted(ports.note, inner) : unlessEmpty(inner) };
 }
 
 /**

@@ -45,6 +45,8 @@ describe("what source text dials", () => {
     ['createClient({ host: "api", port: 5000 })', 5000],
     ['host="api", port=5000', 5000],
     ["amqp://user:pw@API:5673/", 5673],
+    ["mysql+pymysql://user@api/x", 3306],
+    ["Bot/1.0 (+http://api/)", 80],
     ["api:5000", 5000],
   ])("%s", (text, port) => {
     expect(dialledInSource(`\n${text}\n`, ["web", "api"])).toEqual([{ host: "api", port, line: 2 }]);
@@ -65,5 +67,37 @@ describe("what source text dials", () => {
     "sizes = [('api', 5000)]",
   ])("nothing in %s", (text) => {
     expect(dialledInSource(text, ["web", "api"])).toEqual([]);
+  });
+
+  it("by its lines, whatever way it is written", () => {
+    const text = "http://api/\n\nhost='api',\n port=81\napi:82 api:83\n";
+    const found = dialledInSource(text, ["api"]).map(({ port, line }) => `${port} ${line}`);
+    expect(found).toEqual(["80 1", "81 3", "82 5", "83 5"]);
+  });
+});
+
+// Time that grows with the square of the length would be minutes here.
+describe("long texts", () => {
+  const size = 250_000;
+  const filled = (word: string): string => word.repeat(size / word.length);
+
+  it.each(["ab12", "a.b+c.d+", "a://", '"api" ', "api  ", "a@", "1.+a"])("source text of %s", (word) => {
+    expect(dialledInSource(`${filled(word)}\nhttp://api:5000`, ["api"])).toEqual([
+      { host: "api", port: 5000, line: 2 },
+    ]);
+  });
+
+  it.each(["api:5000 ", "('api', 5000)"])("source text that dials all along its line: %s", (word) => {
+    const found = dialledInSource(`connect ${filled(word)}`, ["api"]);
+    expect(new Set(found.map(({ port, line }) => `${port} ${line}`))).toEqual(new Set(["5000 1"]));
+    expect(found).toHaveLength(Math.floor(size / word.length));
+  });
+
+  it.each(["ab12", "a.b+c-d+", "a://", "a@", "user=a"])("a value of %s", (word) => {
+    const text = filled(word);
+    expect(rewriteHosts(`${text} my_db:5432`, renamed, { bare: true })).toEqual({
+      text: `${text} my-db:5432`,
+      renamed: ["my_db"],
+    });
   });
 });

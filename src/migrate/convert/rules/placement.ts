@@ -1,5 +1,6 @@
 import type { Part, ServiceView } from "../plan.js";
 import { noted, unlessEmpty, type TreeMap } from "../tree.js";
+import { hasNodeAlone } from "./workload.js";
 
 /** `deploy.placement`: node affinity and spreading. The dev overlay takes them away: a laptop's cluster has one node. */
 export function placementRule(view: ServiceView): Part {
@@ -26,7 +27,7 @@ export function placementRule(view: ServiceView): Part {
     ];
   });
   const most = placement.max_replicas_per_node;
-  const isAlone = most === 1;
+  const isAlone = hasNodeAlone(view.service);
   const byNode = { topologyKey: "kubernetes.io/hostname", labelSelector: selector(view) };
   if (most !== undefined) {
     view.say(

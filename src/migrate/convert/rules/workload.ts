@@ -121,19 +121,27 @@ function jobSpec(view: ServiceView, template: TreeMap, count: number): TreeMap {
   };
 }
 
+/** Whether no node may have two of its pods: where there are as many nodes, none has room for one more. */
+export const hasNodeAlone = ({ deploy }: ComposeService): boolean =>
+  deploy?.placement?.max_replicas_per_node === 1;
+
 /** Two pods never write one volume; else the new pod is there before the old one goes, unless told otherwise. */
 function strategyOf(view: ServiceView, keepsData: boolean): Tree | undefined {
   const update = view.service.deploy?.update_config;
   if (keepsData)
     return noted("The old pod lets go of the volume before the new one takes it.", { type: "Recreate" });
-  if (!update) return undefined;
-  const at = Math.max(1, update.parallelism ?? 1);
-  const all = update.parallelism === 0;
-  const rollingUpdate =
-    update.order === "start-first"
-      ? { maxSurge: all ? "100%" : at, maxUnavailable: 0 }
-      : { maxSurge: 0, maxUnavailable: all ? "100%" : at };
-  return { type: "RollingUpdate", rollingUpdate };
+  const isAlone = hasNodeAlone(view.service);
+  if (!update && !isAlone) return undefined;
+  const at = Math.max(1, update?.parallelism ?? 1);
+  const all = update?.parallelism === 0;
+  const newFirst = update?.order === "start-first";
+  const rollingUpdate = newFirst
+    ? { maxSurge: all ? "100%" : at, maxUnavailable: 0 }
+    : { maxSurge: 0, maxUnavailable: all ? "100%" : at };
+  const strategy = { type: "RollingUpdate", rollingUpdate };
+  return isAlone && !newFirst
+    ? noted("A new pod may find a node only once an old one has left it.", strategy)
+    : strategy;
 }
 
 function sayWorkload(view: ServiceView, keepsData: boolean): void {
@@ -219,6 +227,14 @@ function sayUpdate(
   const rolls = view.workload === "Deployment" && !keepsData;
   for (const key of ["parallelism", "order"] as const) {
     if (update[key] === undefined) continue;
+    if (rolls && update[key] === "start-first" && hasNodeAlone(view.service)) {
+      view.say(
+        "decision",
+        [...at, key],
+        "rollingUpdate of the strategy; with max_replicas_per_node: 1 a rollout waits for ever unless there are more nodes than replicas: have more, or order: stop-first",
+      );
+      continue;
+    }
     view.say(
       rolls ? "converted" : "dropped",
       [...at, key],
