@@ -17,9 +17,11 @@ const kubeconfig = process.env["DEVLOOP_TEST_KUBECONFIG_KIND"];
 export const { engine, api } = connectEngine(findEngine(process.env, { home: homedir() }));
 export const work = { signal: never, onProgress: () => undefined, onNote: () => undefined };
 
-/** Whether the engine answers and has the image that all pods of these tests run. */
+/** Whether the engine answers and has the image that all pods of these tests run. On CI it must. */
 export async function hasImage(): Promise<boolean> {
-  return (await engine.image(image, { signal: never }).catch(() => undefined)) !== undefined;
+  const found = await engine.image(image, { signal: never }).catch(() => undefined);
+  if (!found && process.env["CI"]) throw new Error(`this needs ${image} in the engine`);
+  return found !== undefined;
 }
 
 /** The engine as a target, for a project of a test's own. */

@@ -5,7 +5,9 @@ import { describe, expect, it } from "vitest";
 import { hasGateway, podDialer, type Programs } from "../../src/docker/target/dial.js";
 import { ingressRoutes, routeFor } from "../../src/docker/target/ingress-rules.js";
 import { passedOver } from "../../src/docker/target/passed-over.js";
-import { type PodTurn, turnOf } from "../../src/docker/target/workload-turn.js";
+import { askProbe } from "../../src/docker/target/probe.js";
+import { shownWorkload } from "../../src/docker/target/workload-status.js";
+import { jobProgress, type PodTurn, turnOf } from "../../src/docker/target/workload-turn.js";
 import type { KubeObject } from "../../src/engine/kube-object.js";
 
 const signal = new AbortController().signal;
@@ -63,6 +65,55 @@ describe("a workload's turn", () => {
   });
 });
 
+describe("a Job's pods", () => {
+  const running = (restarts: number): PodTurn => pod("a", { restarts });
+  const job = (restartPolicy: string, fields: object = {}): KubeObject =>
+    workload("Job", {
+      template: { spec: { restartPolicy, containers: [{ name: "c", image: "i" }] } },
+      ...fields,
+    });
+
+  it.each([
+    ["OnFailure", 0, 0, false],
+    ["OnFailure", 0, 1, true],
+    ["OnFailure", 3, 2, false],
+    ["OnFailure", 3, 3, true],
+    ["Never", 0, 1, false],
+  ])(
+    "with %s and backoffLimit %d: after %d restarts it has given up: %s",
+    (policy, backoffLimit, restarts, is) => {
+      const of = job(policy, { backoffLimit });
+      expect(jobProgress(of, [running(restarts)]).gaveUp).toBe(is);
+      expect(turnOf(of, [running(restarts)])).toEqual({ stop: is ? ["a"] : [], create: [] });
+    },
+  );
+
+  it("do not come again once it has failed for good, and it stays failed without them", () => {
+    const of = job("OnFailure", { backoffLimit: 0 });
+    expect(turnOf(of, [], false, true)).toEqual({ stop: [], create: [] });
+    const facts = { uid: "u", generation: 1, revision: 1, pods: [], gaveUp: true };
+    expect(shownWorkload(of, facts)).toMatchObject([{ status: { conditions: [{ type: "Failed" }] } }]);
+  });
+
+  it("go when it is suspended, those that have ended aside", () => {
+    const pods = [pod("a", { phase: "Succeeded" }), pod("b"), pod("c", { phase: "Pending" })];
+    const of = job("Never", { completions: 5, parallelism: 5, suspend: true });
+    expect(turnOf(of, pods)).toEqual({ stop: ["b", "c"], create: [] });
+  });
+});
+
+it("a hook that sleeps takes its time", async () => {
+  const target = {
+    ...{ address: "", namedPorts: {} },
+    dial: () => Promise.reject(new Error("not asked")),
+    check: () => Promise.reject(new Error("not asked")),
+    exec: () => Promise.reject(new Error("not asked")),
+  };
+  const late = await askProbe({ sleep: { seconds: 3600 }, timeoutSeconds: 0.01 }, target, { signal });
+  expect(late).toBe("context deadline exceeded");
+  expect(await askProbe({ sleep: { seconds: 0 }, timeoutSeconds: 60 }, target, { signal })).toBeUndefined();
+});
+
 describe("an Ingress's rules", () => {
   const backend = (name: string): object => ({ service: { name, port: { number: 80 } } });
   const ingress = (rules: readonly object[], defaultBackend?: object): KubeObject => ({
@@ -117,6 +168,9 @@ describe("what is passed over", () => {
       "Deployment/web (nodeSelector, hostPort)",
     );
     expect(passedOver(workload("Deployment", {}))).toBeUndefined();
+    expect(passedOver(workload("Job", { activeDeadlineSeconds: 60 }))).toBe(
+      "Job/web (activeDeadlineSeconds)",
+    );
     expect(passedOver({ apiVersion: "v1", kind: "NetworkPolicy", metadata: { name: "n" } })).toBe(
       "NetworkPolicy/n",
     );

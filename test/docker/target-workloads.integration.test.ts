@@ -54,11 +54,20 @@ const objects = (version: string): readonly KubeObject[] => [
     backoffLimit: 0,
     ...template("hopeless", { command: sh("exit 3") }, { restartPolicy: "Never" }),
   }),
+  workload("Job", "stubborn", {
+    backoffLimit: 1,
+    ...template("stubborn", { command: sh("exit 3") }, { restartPolicy: "OnFailure" }),
+  }),
   workload("Deployment", "turning", {
     ...labelled("turning"),
     ...template("turning", {
       command: sh(`sleep 2; touch /ready; sleep 6; rm /ready; sleep 6; touch /ready; ${stay}`),
-      readinessProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1, failureThreshold: 2 },
+      readinessProbe: {
+        exec: { command: ["cat", "/ready"] },
+        periodSeconds: 1,
+        timeoutSeconds: 5,
+        failureThreshold: 2,
+      },
     }),
   }),
 ];
@@ -70,6 +79,17 @@ function story(target: Target) {
   const waiting = new Set<() => void>();
   const watched = target.watch({
     onObject: (type, object) => {
+      if (object.kind === "Job") {
+        const { conditions = [] } = (object as { readonly status?: Status }).status ?? {};
+        if (
+          conditions.some(
+            ({ type, status: is }) => is === "True" && (type === "Complete" || type === "Failed"),
+          )
+        )
+          over.add(object.metadata.name);
+        for (const look of [...waiting]) look();
+        return;
+      }
       if (object.kind !== "Pod") return;
       const app = object.metadata.labels?.["app"] ?? "";
       const uid = object.metadata.uid ?? "";
@@ -100,9 +120,15 @@ function story(target: Target) {
     signal: never,
   });
   const ended = new Map<string, readonly [app: string, phase: string]>();
-  watched.set([{ kind: "Pod", namespace }]);
+  const over = new Set<string>();
+  watched.set([
+    { kind: "Pod", namespace },
+    { kind: "Job", namespace },
+  ]);
   return {
     of: (app: string): readonly string[] => lines.get(app) ?? [],
+    /** A Job has ended, well or not. */
+    isOver: (job: string): boolean => over.has(job),
     /** The phases in which an app's pods have ended. */
     endsOf: (app: string): readonly string[] =>
       [...ended.values()].flatMap(([of, phase]) => (of === app ? [phase] : [])),
@@ -169,9 +195,16 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
       ["hopeless", ["Failed"]],
     ] as const)
       for (const each of stories) {
-        await each.until(() => each.endsOf(app).length >= ends.length, app);
+        await each.until(() => each.isOver(app) && each.endsOf(app).length >= ends.length, app);
         expect(each.endsOf(app)).toEqual(ends);
       }
+  }, 160_000);
+
+  it("a Job's one pod that is restarted too often goes, and no other comes", async () => {
+    for (const each of stories) await each.until(() => each.isOver("stubborn"), "stubborn");
+    const [there, here] = await told("stubborn", (lines) => count(lines, "is gone") === 1);
+    expect(count(there ?? [], "comes")).toBe(1);
+    expect(count(here ?? [], "comes")).toBe(1);
   }, 160_000);
 
   it("a readiness probe's answers turn it", async () => {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import { openKube, type Kube, type KubeObject } from "../../src/cluster/kube.js";
@@ -89,12 +90,20 @@ function engineApi(): ClusterApi {
     const args = filters.flatMap((filter) => ["--filter", filter]);
     return (await shell("docker", kind, ...all, ...args)).split("\n").filter((line) => line !== "");
   };
+  /** One that goes while it is looked at is one that is not there: all are looked at again. */
   const pods = async (namespace: string): Promise<readonly KubeObject[]> => {
+    for (let left = 100; ; left -= 1) {
+      const found = await podsNow(namespace).catch((error: unknown) => {
+        if (left === 0) throw error;
+      });
+      if (found) return found;
+      await sleep(100);
+    }
+  };
+  const podsNow = async (namespace: string): Promise<readonly KubeObject[]> => {
     const holds = await ids("ps", `label=devloop.dev/namespace=${namespace}`, "label=devloop.dev/role=hold");
     if (holds.length === 0) return [];
-    // One that goes meanwhile is one that is not there.
-    const text = await shell("docker", "inspect", ...holds).catch(() => undefined);
-    if (text === undefined) return await pods(namespace);
+    const text = await shell("docker", "inspect", ...holds);
     const found = JSON.parse(text) as { readonly Config: { readonly Labels: Record<string, string> } }[];
     return found.map(({ Config }) => JSON.parse(Config.Labels["devloop.dev/pod"] ?? "{}") as KubeObject);
   };

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { PodFacts } from "./environment.js";
 import { environmentOf, expand } from "./environment.js";
+import { checkHostPath, checkSubPath } from "./host-paths.js";
 import { type ContainerSpec, type FindConfig, PodConfigError, type PodSpec } from "./objects.js";
 import type { VolumePlace } from "./volumes.js";
 import { bytesOf, cpusOf } from "./quantities.js";
@@ -11,6 +12,8 @@ export interface ContainerPlace {
   readonly hold: string;
   /** Where each of the pod's volumes is. */
   readonly places: ReadonlyMap<string, VolumePlace>;
+  /** Paths of the engine's machine that it may have, each with all below it. */
+  readonly hostPaths: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly find: FindConfig;
   /** Variables that lead to the Services of its namespace. */
@@ -25,7 +28,7 @@ export function containerBody(
   container: ContainerSpec,
   spec: PodSpec,
   pod: PodFacts,
-  { hold, places, labels, find, links }: ContainerPlace,
+  { hold, places, hostPaths, labels, find, links }: ContainerPlace,
 ): object {
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   const env = environmentOf(container, pod, find, { containers, links });
@@ -65,7 +68,7 @@ export function containerBody(
       // Kubernetes' nodes have no swap: else the engine gives as much of it again.
       MemorySwap: memory,
       NanoCpus: cpus === undefined ? undefined : Math.max(1e7, Math.round(cpus * 1e9)),
-      Mounts: mountsOf(container, places, env),
+      Mounts: mountsOf(container, { places, hostPaths }, env),
       RestartPolicy: { Name: "no" },
     }),
   });
@@ -84,7 +87,7 @@ function userOf({
 
 function mountsOf(
   { volumeMounts = [], name: container }: ContainerSpec,
-  places: ReadonlyMap<string, VolumePlace>,
+  { places, hostPaths }: Pick<ContainerPlace, "places" | "hostPaths">,
   env: ReadonlyMap<string, string>,
 ): object[] {
   return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, ...more }) => {
@@ -93,8 +96,11 @@ function mountsOf(
       throw new PodConfigError(`container ${container} mounts volume ${name}, which the pod does not have`);
     const expression = (more as { readonly subPathExpr?: string }).subPathExpr;
     const below = expression === undefined ? subPath : expand(expression, (variable) => env.get(variable));
+    if (below !== undefined) checkSubPath(name, below);
     if (place.kind === "bind") {
       const Source = below === undefined ? place.source : posix.join(place.source, below);
+      // A link may have come since the pod's volumes were looked at.
+      checkHostPath(name, Source, hostPaths);
       const BindOptions = { CreateMountpoint: place.create };
       return { Type: "bind", Source, Target: mountPath, ReadOnly: readOnly, BindOptions };
     }

@@ -1,6 +1,11 @@
 import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ObjectStore } from "./object-store.js";
 import type { ServiceObject } from "./objects.js";
+
+/** How long a name is looked up, in ms: the pod starts without it then. */
+const lookupMs = 2_000;
 
 /**
  * Lines of /etc/hosts, as the engine takes them (`name:address`), for the Services that are only other names (ExternalName): looked up
@@ -27,10 +32,19 @@ async function addressOf(name: string, services: readonly ServiceObject[]): Prom
   if (name === "host.docker.internal") return "host-gateway";
   const [service = "", home = "", kind = "svc"] = name.split(".");
   const own = services.find(({ metadata }) => metadata.name === service && metadata.namespace === home);
-  if (own && kind === "svc") return own.spec?.clusterIP;
+  if (own && kind === "svc") {
+    // A headless one has none: the engine would refuse the whole pod.
+    const { clusterIP = "" } = own.spec ?? {};
+    return isIP(clusterIP) === 0 ? undefined : clusterIP;
+  }
+  const late = new AbortController();
   try {
-    return (await lookup(name, { family: 4 })).address;
-  } catch {
-    return undefined;
+    const found = lookup(name, { family: 4 }).then(
+      ({ address }) => address,
+      () => undefined,
+    );
+    return await Promise.race([found, sleep(lookupMs, undefined, { signal: late.signal, ref: false })]);
+  } finally {
+    late.abort();
   }
 }

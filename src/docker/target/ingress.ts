@@ -57,6 +57,12 @@ export function openIngresses({
 
   async function answer(asked: IncomingMessage, response: ServerResponse): Promise<void> {
     const socket = await connect(asked);
+    // Whoever asked may be gone meanwhile.
+    if (response.destroyed) {
+      socket.destroy();
+      return;
+    }
+    response.once("close", () => socket.destroy());
     const onward = request({
       createConnection: () => socket,
       method: asked.method,
@@ -72,22 +78,28 @@ export function openIngresses({
     onward.once("error", (error) => {
       refuse(response, error);
     });
-    response.once("close", () => socket.destroy());
     asked.pipe(onward);
   }
 
   /** A connection that becomes another protocol's: its bytes go both ways as they are. */
   async function upgrade(asked: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
+    // The server has let go of it: an error that nobody hears would end devloop.
+    client.on("error", () => client.destroy());
+    upgraded.add(client);
+    client.once("close", () => upgraded.delete(client));
     const socket = await connect(asked);
+    if (client.destroyed) {
+      socket.destroy();
+      return;
+    }
+    socket.on("error", () => client.destroy());
+    socket.once("close", () => client.end());
+    client.once("close", () => socket.destroy());
     const lines = Object.entries(forwarded(asked, true)).flatMap(([name, value]) =>
       [value].flat().map((each) => `${name}: ${each}`),
     );
     socket.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
     socket.write(head);
-    socket.on("error", () => client.destroy());
-    client.on("error", () => socket.destroy());
-    upgraded.add(client);
-    client.once("close", () => upgraded.delete(client));
     socket.pipe(client).pipe(socket);
   }
 
@@ -97,6 +109,8 @@ export function openIngresses({
         refuse(response, error);
       });
     });
+    // A connection that cannot be taken is the client's matter.
+    server.on("error", () => undefined);
     server.on("upgrade", (asked, client, head) => {
       upgrade(asked, client, head).catch(() => client.destroy());
     });
@@ -115,7 +129,11 @@ export function openIngresses({
     async set(objects) {
       routes = ingressRoutes(objects);
       if (objects.length === 0) return new Map();
-      const { port } = (await (listening ??= listen())).address() as AddressInfo;
+      listening ??= listen().catch((error: unknown) => {
+        listening = undefined;
+        throw error;
+      });
+      const { port } = (await listening).address() as AddressInfo;
       return new Map(
         objects.map((object) => {
           const [first] = ingressRoutes([object]);
@@ -146,6 +164,7 @@ class NoAnswer extends Error {
 }
 
 function refuse(response: ServerResponse, error: unknown): void {
+  if (response.destroyed) return;
   if (response.headersSent) {
     response.destroy();
     return;

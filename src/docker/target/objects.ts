@@ -166,6 +166,7 @@ export interface WorkloadObject extends KubeObject {
     readonly parallelism?: number;
     readonly backoffLimit?: number;
     readonly suspend?: boolean;
+    readonly activeDeadlineSeconds?: number;
     /** Of a CronJob. */
     readonly jobTemplate?: { readonly spec: WorkloadObject["spec"] };
   };

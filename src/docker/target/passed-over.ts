@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { ContainerSpec, PodSpec, ServiceObject } from "./objects.js";
 import { servedPorts } from "./service-rules.js";
-import { templateOf } from "./templates.js";
+import { jobSpecOf, templateOf } from "./templates.js";
 
 /** Kinds whose pods are run. */
 export const workloadKinds: ReadonlySet<string> = new Set([
@@ -56,9 +56,16 @@ export function passedOver(object: KubeObject): string | undefined {
   if (!workloadKinds.has(kind)) return title;
   const fields = [
     ...(kind === "CronJob" ? ["schedule: devloop restart runs it"] : []),
+    ...deadlineOf(object),
     ...fieldsOf(templateOf(object).spec),
-  ];
+  ].filter((field, index, all) => all.indexOf(field) === index);
   return fields.length === 0 ? undefined : `${title} (${fields.join(", ")})`;
+}
+
+/** A Job's own deadline has the name of a pod's. */
+function deadlineOf(object: KubeObject): readonly string[] {
+  const isJob = object.kind === "Job" || object.kind === "CronJob";
+  return isJob && jobSpecOf(object).activeDeadlineSeconds !== undefined ? ["activeDeadlineSeconds"] : [];
 }
 
 function fieldsOf(spec: PodSpec): readonly string[] {
@@ -81,7 +88,7 @@ function fieldsOf(spec: PodSpec): readonly string[] {
     ...(containers.some((container) => probes(container).some((probe) => "grpc" in probe))
       ? ["grpc probes"]
       : []),
-  ].filter((field, index, all) => all.indexOf(field) === index);
+  ];
 }
 
 /** What says nothing, since all pods have it. */

@@ -68,12 +68,18 @@ export function podTurn(shown: KubeObject, of: Pick<PodTurn, "current" | "stoppi
     name: shown.metadata.name,
     ready: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true,
     phase: status.phase ?? "Pending",
+    restarts: [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].reduce(
+      (sum, { restartCount }) => sum + restartCount,
+      0,
+    ),
   };
 }
 
 interface PodStatus {
   readonly phase?: string;
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  readonly initContainerStatuses?: readonly { readonly restartCount: number }[];
+  readonly containerStatuses?: readonly { readonly restartCount: number }[];
 }
 
 function willRestart(main: readonly Slot[], restart: Restart): boolean {

@@ -44,6 +44,8 @@ export interface PodOptions {
 const defaultGraceSeconds = 30;
 /** How long after the engine has failed it is asked again, in ms. */
 const retryMs = 1_000;
+/** What a container has to end in although its hook has taken all of the grace, as with the kubelet. */
+const leastGraceSeconds = 2;
 
 /** Starts a pod, or takes up one that runs. Its status goes into the store, and it leaves that once it is gone. */
 export function startPod(host: PodHost, { pod: given, labels, there, signal }: PodOptions): RunningPod {
@@ -139,6 +141,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         const body = containerBody(slot().spec, spec, facts(), {
           hold: network.id,
           places,
+          hostPaths: host.hostPaths,
           labels: of,
           find: host.find,
           links:
@@ -274,9 +277,12 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     await Promise.all(
       slots.map(async ({ id, spec: of, state }) => {
         if (id === undefined || !state.running) return;
+        const { preStop } = of.lifecycle ?? {};
+        const begun = Date.now();
         using limit = startDeadline(grace * 1000, whole.signal);
-        await runHook(of.lifecycle?.preStop, of, id, limit.signal).catch(() => undefined);
-        await engine.stop(id, grace, whole);
+        await runHook(preStop, of, id, limit.signal).catch(() => undefined);
+        const rest = Math.max(leastGraceSeconds, Math.ceil(grace - (Date.now() - begun) / 1000));
+        await engine.stop(id, preStop ? rest : grace, whole);
       }),
     );
     await removePod(engine, uid, whole);

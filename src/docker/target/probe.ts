@@ -1,5 +1,6 @@
 import { request as httpRequest } from "node:http";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { startDeadline } from "../../lib/deadline.js";
 import { errorText } from "../../lib/errors.js";
@@ -34,6 +35,10 @@ export async function askProbe(
     if (probe.exec) {
       const { exitCode, output } = await target.exec(probe.exec.command ?? [], limit);
       return exitCode === 0 ? undefined : output.trim() || `exited with code ${exitCode}`;
+    }
+    if (probe.sleep) {
+      await sleep(probe.sleep.seconds * 1000, undefined, limit);
+      return undefined;
     }
     // Of a kind that is not asked here: it counts as answered.
     return undefined;

@@ -20,8 +20,8 @@ const retryMs = 1_000;
 const endpointsPath = "/endpoints";
 
 interface Forwarder {
-  readonly service: ServiceObject;
-  readonly deploy: string;
+  service: ServiceObject;
+  deploy: string;
   readonly id: string;
   /** What it was told last. */
   told: string;
@@ -32,6 +32,8 @@ interface Forwarder {
 export function openServices(host: PodHost, existing: readonly InspectedContainer[]): Services {
   const { containers: engine, store, project } = host;
   const known = new Map<string, Forwarder>();
+  /** What is done for each Service, one thing after the other: else one that is made meanwhile would outlive its Service. */
+  const turns = new Map<string, Promise<unknown>>();
   for (const { id, labels, addresses } of existing) {
     const service = JSON.parse(labels[label.object] ?? "{}") as ServiceObject;
     const deploy = labels[label.deploy] ?? "";
@@ -47,6 +49,17 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     if (kind === "Pod") update();
   });
 
+  function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const mine = (turns.get(key) ?? Promise.resolve()).then(work);
+    const settled = mine
+      .catch(() => undefined)
+      .then(() => {
+        if (turns.get(key) === settled) turns.delete(key);
+      });
+    turns.set(key, settled);
+    return mine;
+  }
+
   /** Its address is known to pods that start from now on. */
   function show(service: ServiceObject, clusterIP: string | undefined): void {
     store.set({ ...service, spec: { ...service.spec, clusterIP } });
@@ -61,7 +74,7 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
       if (forwarder.told !== text || life.signal.aborted) return;
       try {
         if (await engine.inspect(forwarder.id, life)) await write(forwarder.id, text, life);
-        else await replace(forwarder);
+        else await inTurn(keyOf(forwarder.service), () => replace(forwarder));
       } catch {
         forwarder.told = "";
         retry();
@@ -91,13 +104,17 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     await engine.put(id, "/", Buffer.concat(chunks), { signal });
   }
 
+  function nameOf(namespace: string, name: string): string {
+    return `${prefixOf(project)}.${namespace}.service.${name}`;
+  }
+
   async function make(
     service: ServiceObject,
     deploy: string,
     options: { readonly signal: AbortSignal },
   ): Promise<string> {
     const { name, namespace = "" } = service.metadata;
-    const base = `${prefixOf(project)}.${namespace}.service.${name}`;
+    const base = nameOf(namespace, name);
     await engine.remove(base, options);
     const full = `${name}.${namespace}.svc`;
     const id = await engine.create(
@@ -128,36 +145,43 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     return id;
   }
 
-  return {
-    async apply(service, deploy, options) {
-      const key = keyOf(service);
-      const before = known.get(key);
-      if (isHeadless(service) || service.spec?.type === "ExternalName") {
-        known.delete(key);
-        store.set(service);
-        if (before) await engine.remove(before.id, options);
-        return false;
-      }
-      const there = before && (await engine.inspect(before.id, options));
-      if (before && there?.state.running === true) {
-        // Its ports and pods are told to it; only its name is fixed.
-        known.set(key, { ...before, service, deploy });
-        show(service, there.addresses[host.network]);
-        update();
-        return false;
-      }
-      const id = await make(service, deploy, options);
-      known.set(key, { service, deploy, id, told: "", telling: Promise.resolve() });
-      update();
-      return true;
-    },
-    async remove(namespace, name, options) {
-      const key = `${namespace}/${name}`;
-      const forwarder = known.get(key);
+  async function apply(
+    service: ServiceObject,
+    deploy: string,
+    options: { readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const key = keyOf(service);
+    const before = known.get(key);
+    if (isHeadless(service) || service.spec?.type === "ExternalName") {
       known.delete(key);
-      store.remove("Service", namespace, name);
-      if (forwarder) await engine.remove(forwarder.id, options);
-    },
+      store.set(service);
+      if (before) await engine.remove(before.id, options);
+      return false;
+    }
+    const there = before && (await engine.inspect(before.id, options));
+    if (before && there?.state.running === true) {
+      // Its ports and pods are told to it; only its name is fixed.
+      before.service = service;
+      before.deploy = deploy;
+      show(service, there.addresses[host.network]);
+      update();
+      return false;
+    }
+    const id = await make(service, deploy, options);
+    known.set(key, { service, deploy, id, told: "", telling: Promise.resolve() });
+    update();
+    return true;
+  }
+
+  return {
+    apply: (service, deploy, options) => inTurn(keyOf(service), () => apply(service, deploy, options)),
+    remove: (namespace, name, options) =>
+      inTurn(`${namespace}/${name}`, async () => {
+        known.delete(`${namespace}/${name}`);
+        store.remove("Service", namespace, name);
+        // By its name: one that could not be started is nobody's yet.
+        await engine.remove(nameOf(namespace, name), options);
+      }),
     async [Symbol.asyncDispose]() {
       unsubscribe();
       update[Symbol.dispose]();

@@ -1,6 +1,6 @@
-import { posix } from "node:path";
 import { pack } from "tar-stream";
 import { fieldOf, type PodFacts } from "./environment.js";
+import { checkHostPath } from "./host-paths.js";
 import {
   configValues,
   type FileSource,
@@ -67,14 +67,6 @@ export function podVolumes(spec: PodSpec, pod: PodFacts, sources: VolumeSources)
     checkHostPath(volume.name, volume.hostPath.path, sources.hostPaths);
     return [];
   });
-}
-
-function checkHostPath(volume: string, path: string, allowed: readonly string[]): void {
-  const wanted = posix.normalize(path).replace(/(?<=.)\/$/, "");
-  if (allowed.some((root) => wanted === root || wanted.startsWith(root === "/" ? "/" : `${root}/`))) return;
-  throw new PodConfigError(
-    `volume ${volume} is the path ${path} of this machine, which is not allowed: cluster: {hostPaths: [${path}]} in devloop.yaml allows it`,
-  );
 }
 
 function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolume {

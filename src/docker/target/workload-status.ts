@@ -9,12 +9,14 @@ export interface WorkloadFacts {
   readonly revision: number;
   /** Those that are not on their way out. */
   readonly pods: readonly PodTurn[];
+  /** A Job has failed for good, by pods that may be gone. */
+  readonly gaveUp?: boolean;
 }
 
 /** What a cluster's API server would show of a workload: itself, and a Deployment's newest ReplicaSet. A Pod is told by itself. */
 export function shownWorkload(
   object: KubeObject,
-  { uid, generation, revision, pods }: WorkloadFacts,
+  { uid, generation, revision, pods, gaveUp = false }: WorkloadFacts,
 ): readonly KubeObject[] {
   const { kind, metadata } = object;
   if (kind === "Pod") return [];
@@ -24,7 +26,7 @@ export function shownWorkload(
   const shown = {
     ...object,
     metadata: { ...metadata, uid, generation, annotations: { ...metadata.annotations, ...annotations } },
-    status: statusOf(object, generation, pods, current),
+    status: kind === "Job" ? jobStatus(object, current, gaveUp) : statusOf(object, generation, pods, current),
   };
   if (kind !== "Deployment") return [shown];
   const hash = templateHash(object);
@@ -58,8 +60,6 @@ function statusOf(
 ): object {
   const ready = pods.filter((pod) => pod.ready).length;
   switch (object.kind) {
-    case "Job":
-      return jobStatus(object, current);
     case "CronJob":
       return { observedGeneration };
     default:
@@ -76,19 +76,20 @@ function statusOf(
   }
 }
 
-function jobStatus(object: KubeObject, current: readonly PodTurn[]): object {
+function jobStatus(object: KubeObject, current: readonly PodTurn[], failedBefore: boolean): object {
   const { succeeded, failed, gaveUp, over } = jobProgress(object, current);
-  const conditions = gaveUp
-    ? [
-        {
-          type: "Failed",
-          status: "True",
-          reason: "BackoffLimitExceeded",
-          message: "Job has reached the specified backoff limit",
-        },
-      ]
-    : over
-      ? [{ type: "Complete", status: "True" }]
-      : [];
+  const conditions =
+    gaveUp || failedBefore
+      ? [
+          {
+            type: "Failed",
+            status: "True",
+            reason: "BackoffLimitExceeded",
+            message: "Job has reached the specified backoff limit",
+          },
+        ]
+      : over
+        ? [{ type: "Complete", status: "True" }]
+        : [];
   return { succeeded, failed, active: current.length - succeeded - failed, conditions };
 }

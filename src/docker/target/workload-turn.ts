@@ -11,6 +11,8 @@ export interface PodTurn {
   /** It is on its way out, and not gone yet. */
   readonly stopping: boolean;
   readonly phase: string;
+  /** How often its containers were started anew; none where nobody says. */
+  readonly restarts?: number;
 }
 /** What is to be done now; the same look again gives nothing once it is done. */
 export interface Turn {
@@ -21,16 +23,19 @@ export interface Turn {
 
 const nothing: Turn = { stop: [], create: [] };
 
-/** What a workload's controller in a cluster would do at this look at its pods. Pure. `due`: a CronJob's run was asked for. */
-export function turnOf(object: KubeObject, pods: readonly PodTurn[], due = false): Turn {
+/**
+ * What a workload's controller in a cluster would do at this look at its pods. Pure. `due`: a CronJob's run was asked for; `gaveUp`: a
+ * Job has failed for good, by pods that may be gone.
+ */
+export function turnOf(object: KubeObject, pods: readonly PodTurn[], due = false, gaveUp = false): Turn {
   const { name } = object.metadata;
   switch (object.kind) {
     case "StatefulSet":
       return inOrder(object, pods);
     case "Job":
-      return toTheEnd(object, pods);
+      return toTheEnd(object, pods, gaveUp);
     case "CronJob":
-      return due ? toTheEnd(object, pods) : nothing;
+      return due ? toTheEnd(object, pods, gaveUp) : nothing;
     case "DaemonSet":
       return oneOf(`${name}-docker`, pods);
     case "Pod":
@@ -118,17 +123,23 @@ function oneOf(name: string, pods: readonly PodTurn[]): Turn {
 }
 
 /** A Job: pods until enough have ended well, or too many have not. */
-function toTheEnd(object: KubeObject, pods: readonly PodTurn[]): Turn {
+function toTheEnd(object: KubeObject, pods: readonly PodTurn[], gaveUp: boolean): Turn {
   const { completions, parallelism = 1, suspend = false } = jobSpecOf(object);
   const alive = pods.filter(({ stopping }) => !stopping);
   const stop = namesOf(alive.filter((pod) => !pod.current));
   const own = alive.filter((pod) => pod.current);
   const { succeeded, failed, over } = jobProgress(object, own);
+  // None runs on for a Job that has ended or waits.
+  if (suspend || over || gaveUp) return { stop: [...stop, ...namesOf(own.filter(isActive))], create: [] };
   const active = own.length - succeeded - failed;
-  const waits = suspend || over || own.length < pods.length;
+  const waits = own.length < pods.length;
   // Without a count the first that ends well decides, and no other comes after it.
   const left = completions === undefined ? (succeeded > 0 ? 0 : parallelism) : completions - succeeded;
   return { stop, create: waits ? [] : fresh(Math.min(parallelism, left) - active) };
+}
+
+function isActive({ phase }: Pick<PodTurn, "phase">): boolean {
+  return phase !== "Succeeded" && phase !== "Failed";
 }
 
 export interface JobProgress {
@@ -141,11 +152,19 @@ export interface JobProgress {
 }
 
 /** How far a Job is, by its present pods. */
-export function jobProgress(object: KubeObject, pods: readonly Pick<PodTurn, "phase">[]): JobProgress {
-  const { completions, backoffLimit = 6 } = jobSpecOf(object);
+export function jobProgress(
+  object: KubeObject,
+  pods: readonly Pick<PodTurn, "phase" | "restarts">[],
+): JobProgress {
+  const { completions, backoffLimit = 6, template } = jobSpecOf(object);
   const succeeded = pods.filter(({ phase }) => phase === "Succeeded").length;
   const failed = pods.filter(({ phase }) => phase === "Failed").length;
-  const gaveUp = failed > backoffLimit;
+  // Where a pod's containers are started anew in it, each start is an attempt.
+  const restarts =
+    template.spec.restartPolicy === "OnFailure"
+      ? pods.filter(isActive).reduce((sum, pod) => sum + (pod.restarts ?? 0), 0)
+      : 0;
+  const gaveUp = failed > backoffLimit || (restarts > 0 && restarts >= backoffLimit);
   const done =
     completions === undefined
       ? succeeded > 0 && succeeded + failed === pods.length

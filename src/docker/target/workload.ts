@@ -69,6 +69,8 @@ export function startWorkload(
   let removing = false;
   /** A CronJob's run was asked for, and has not ended. */
   let due = false;
+  /** A Job has failed for good: the pods that say so may be gone. */
+  let gaveUp = false;
   const pods = new Map<string, RunningPod>();
   const stopping = new Map<string, Promise<void>>();
   /** Pods that are to be replaced, although they are as they should be. */
@@ -131,11 +133,11 @@ export function startWorkload(
 
   function reconcile(): void {
     const seen = [...pods.values()].map(look);
-    if (kind === "CronJob" && due) {
-      const current = seen.filter((pod) => pod.current && !pod.stopping);
-      due = !(current.length > 0 && jobProgress(object, current).over);
-    }
-    const { stop: going, create } = turnOf(object, seen, due);
+    const current = seen.filter((pod) => pod.current && !pod.stopping);
+    const progress = kind === "Job" || due ? jobProgress(object, current) : undefined;
+    gaveUp ||= progress?.gaveUp === true;
+    const { stop: going, create } = turnOf(object, seen, due, gaveUp);
+    due &&= !(gaveUp || (current.length > 0 && progress?.over === true));
     for (const podName of going) {
       const pod = pods.get(podName);
       if (pod) stop(pod);
@@ -147,7 +149,7 @@ export function startWorkload(
     const hash = templateHash(object);
     if (!revisions.has(hash)) revisions.set(hash, (revision += 1));
     const alive = [...pods.values()].map(look).filter((pod) => !pod.stopping);
-    const facts = { uid, generation, revision: revisions.get(hash) ?? 1, pods: alive };
+    const facts = { uid, generation, revision: revisions.get(hash) ?? 1, pods: alive, gaveUp };
     for (const shown of shownWorkload(object, facts)) store.set(shown);
     const live = new Set([hash, ...[...pods.values()].map(({ pod }) => hashOf(pod))]);
     for (const old of [...revisions.keys()]) {
@@ -192,12 +194,16 @@ export function startWorkload(
       const changed = hashJson(next) !== hashJson(object);
       object = next;
       resting = false;
-      if (changed) generation += 1;
+      if (changed) {
+        generation += 1;
+        gaveUp = false;
+      }
       turn();
       return changed;
     },
     restart() {
       due = kind === "CronJob";
+      gaveUp = false;
       for (const pod of pods.values()) worn.add(pod);
       turn();
     },

@@ -160,9 +160,14 @@ static void take_up(int found) {
     if (ports[i].count == 0 && ports[i].fd >= 0) {
       close(ports[i].fd);
       ports[i].fd = -1;
-    } else if (ports[i].count > 0 && ports[i].fd < 0)
-      ports[i].fd = listen_on(ports[i].number, ports[i].type);
+    }
   }
+}
+
+/** Opens the ports that lead somewhere; one that cannot be had is tried again with the next turn. */
+static void open_ports(void) {
+  for (int i = 0; i < count; i++)
+    if (ports[i].count > 0 && ports[i].fd < 0) ports[i].fd = listen_on(ports[i].number, ports[i].type);
 }
 
 static void serve(struct port *port, int client) {
@@ -189,6 +194,13 @@ struct session {
 };
 static struct session sessions[max_sessions];
 static int open_sessions;
+
+/** A connection may outlast the port: what it kept open of the parent's would keep the port taken. */
+static void leave_to_parent(void) {
+  for (int i = 0; i < count; i++)
+    if (ports[i].fd >= 0) close(ports[i].fd);
+  for (int i = 0; i < open_sessions; i++) close(sessions[i].fd);
+}
 
 static void close_session(int i) {
   close(sessions[i].fd);
@@ -278,6 +290,7 @@ int relay_forward(const char *file) {
         seen = now;
       }
     }
+    open_ports();
     struct pollfd wait[max_ports + max_sessions];
     int led = open_sessions;
     for (int i = 0; i < count; i++) wait[i] = (struct pollfd){.fd = ports[i].fd, .events = POLLIN};
@@ -293,6 +306,7 @@ int relay_forward(const char *file) {
       int client = accept4(ports[i].fd, 0, 0, SOCK_CLOEXEC);
       if (client < 0) continue;
       if (fork() == 0) {
+        leave_to_parent();
         serve(&ports[i], client);
         _exit(0);
       }
