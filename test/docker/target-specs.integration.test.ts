@@ -91,6 +91,6 @@ describe.skipIf(!both)("a pod on the docker target is as in a cluster:", () => {
       const own = here?.containers.find(({ name }) => name === (each.container ?? "main"));
       expect(own?.exit).toBe(each.exit === "never starts" ? undefined : each.exit);
     },
-    180_000,
+    300_000,
   );
 });
