@@ -189,7 +189,9 @@ describe("the docker target and its engine", () => {
     const to = await open();
     const left = new Promise<void>((resolve) => {
       engine.onStart(({ labels }) => {
-        if (labels[label.role] === "container") resolve(to[Symbol.asyncDispose]());
+        if (labels[label.role] !== "container") return;
+        life.abort();
+        resolve(to[Symbol.asyncDispose]());
       });
     });
     await apply(to, [workload("Deployment")]);
