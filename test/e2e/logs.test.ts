@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { targets, type TestCluster } from "./clusters.js";
+import { someTargets, type TestCluster } from "./clusters.js";
 import { start, until, type EventOf, type Running } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
 type Line = EventOf<"log.line">;
 const lineCount = 100_000;
 
-describe.each(targets)("log lines on %s", (_name, target) => {
+describe.each(someTargets)("log lines on %s", (_name, target) => {
   let cluster: TestCluster;
   let project: Scratch;
   let devloop: Running;
@@ -49,7 +49,8 @@ describe.each(targets)("log lines on %s", (_name, target) => {
     );
     expect(samples.length).toBeGreaterThan(10);
     const growth = Math.max(...samples) - early;
-    expect(growth).toBeLessThan(40);
+    // Without a cluster the engine's frames are garbage of this process too, which comes and goes in larger waves.
+    expect(growth).toBeLessThan(cluster.flavour === "docker" ? 100 : 40);
   });
 
   it("come from every run of a container that crashes, each line once and in order", async () => {
