@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { homedir } from "node:os";
 import { watchEngineHealth } from "../../src/cluster/monitor.js";
 import { resolveCluster } from "../../src/cluster/providers/resolve.js";
@@ -13,6 +14,8 @@ import type { Target } from "../../src/engine/target.js";
 
 export const image = "busybox:1";
 export const never = new AbortController().signal;
+// All that runs on both targets listens to it.
+setMaxListeners(0, never);
 const kubeconfig = process.env["DEVLOOP_TEST_KUBECONFIG_KIND"];
 export const { engine, api } = connectEngine(findEngine(process.env, { home: homedir() }));
 export const work = { signal: never, onProgress: () => undefined, onNote: () => undefined };

@@ -7,7 +7,7 @@ import { signal } from "./rig.js";
 import { giveBase } from "./scratch-images.js";
 
 /** How many builds; by hand DEVLOOP_TEST_BUILDS=200. */
-const builds = Number(process.env["DEVLOOP_TEST_BUILDS"] ?? "8");
+const builds = Number(process.env["DEVLOOP_TEST_BUILDS"] ?? "6");
 const seed = Number(process.env["DEVLOOP_TEST_SEED"] ?? Date.now() % 1_000_000_000);
 
 describe.skipIf(leftOut).each([...testEngines])(
