@@ -11,7 +11,7 @@ import { removeFromEngine } from "./leave-nothing.js";
 import { formatTable, type Row } from "./measure.js";
 import { servedAt } from "./served.js";
 
-const saves = { synced: 50, rebuilt: 10 } as const;
+const saves = { synced: 30, rebuilt: 8 } as const;
 /** A person's saves are apart: what a save set going has come to rest. */
 const betweenMs = 1_500;
 
