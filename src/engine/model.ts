@@ -201,6 +201,8 @@ export type TaskInput =
       readonly agents: Readonly<Record<string, AgentNeed>>;
       /** Workloads whose turn has not come, by name, with what each waits for: "db is ready". */
       readonly later: Readonly<Record<string, string>>;
+      /** Workloads that were held back before have their turn now: what they waited for has only just got so far. */
+      readonly freed: boolean;
       /** Workloads by name, and the ones whose new pods make new pods of them. */
       readonly restarts: Project["restarts"];
     }

@@ -283,6 +283,8 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
   ]);
   const later = laterWorkloads(state, id, basis);
   const key = laterKey(basis, later);
+  const last = taskState(state, taskId("deploy", id)).success?.output;
+  const freed = last?.kind === "deploy" && last.later.some(({ name }) => !(name in later));
   return {
     kind: "run",
     key,
@@ -294,6 +296,7 @@ function wantDeploy(state: State, id: string, wants: Wants): Want {
       missing,
       agents,
       later,
+      freed,
       restarts,
     },
   };

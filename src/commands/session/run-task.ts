@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { externalBaseIds } from "../../build/base-ids.js";
 import { buildImage } from "../../build/build.js";
 import type { Attestation } from "../../build/frontend-attributes.js";
@@ -216,9 +217,15 @@ function texts(values: unknown): string[] {
   return Object.values(values).filter((value) => typeof value === "string");
 }
 
+/**
+ * How long after a pod is ready its Services may still refuse, in ms: kube-proxy takes changes in once a second
+ * (iptables.minSyncPeriod), and tells nobody when it has. What starts after it calls it at once.
+ */
+const reachableMs = 1_500;
+
 async function deploy(
   adapters: TaskAdapters,
-  { deploy: spec, render: hash, refs, missing, agents, later, restarts }: Input<"deploy">,
+  { deploy: spec, render: hash, refs, missing, agents, later, freed, restarts }: Input<"deploy">,
   context: TaskContext,
 ): Promise<DeployOutput> {
   const target = adapters.target();
@@ -242,6 +249,7 @@ async function deploy(
     waiting,
     later: held,
   };
+  if (freed) await sleep(reachableMs, undefined, { signal: context.signal });
   return target.apply(request, context);
 }
 
