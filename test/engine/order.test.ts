@@ -44,6 +44,11 @@ async function rig() {
     const { input } = hand.call(deployId).task;
     return input.kind === "deploy" ? input.later : {};
   };
+  /** Whether what it waited for has only just got so far: it goes a moment later then. */
+  const freed = () => {
+    const { input } = hand.call(deployId).task;
+    return input.kind === "deploy" && input.freed;
+  };
   const succeed = async (...workloads: AppliedWorkload[]) => {
     const call = hand.call(deployId);
     const later = Object.entries(held()).map(([name, until]) => ({ title: `X/${name}`, name, until }));
@@ -64,7 +69,7 @@ async function rig() {
   };
   await dispatch({ type: "service.up", service: "engine" }, { type: "cluster.connected", cluster });
   await render("r1");
-  return { ...hand, store, dispatch, render, held, succeed, health, finish };
+  return { ...hand, store, dispatch, render, held, freed, succeed, health, finish };
 }
 
 const deploying = (calls: readonly { readonly task: { readonly id: string } }[]) =>
@@ -72,9 +77,10 @@ const deploying = (calls: readonly { readonly task: { readonly id: string } }[])
 
 describe("the order of workloads", () => {
   it("applies each once what it waits for is so far", async () => {
-    const { calls, held, succeed, health, store, finish } = await rig();
+    const { calls, held, freed, succeed, health, store, finish } = await rig();
     const [db, migrate, web] = [workload("db"), workload("migrate"), workload("web")];
     expect(held()).toEqual({ web: "migrate has completed", migrate: "db is ready" });
+    expect(freed()).toBe(false);
     await succeed(db);
     expect(deploying(calls)).toBe(false);
     await health(db, "progressing");
@@ -82,6 +88,7 @@ describe("the order of workloads", () => {
     expect(store.getSnapshot().loops.at(-1)?.outcome).toBeUndefined();
     await health(db, "ready");
     expect(held()).toEqual({ web: "migrate has completed" });
+    expect(freed()).toBe(true);
     await succeed(db, migrate);
     await health(migrate, "progressing");
     expect(deploying(calls)).toBe(false);
