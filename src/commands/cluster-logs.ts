@@ -16,9 +16,6 @@ import type { LogsOptions } from "./logs.js";
 import { openEngine, openTarget } from "./session/adapters.js";
 import { loadProject, secretArgs } from "./session/session.js";
 
-/** With --follow and without --since everything is read: so far back, in seconds. */
-const everything = 10 * 365 * 86_400;
-
 /**
  * The containers' lines as the cluster has them: of the pods that are there, as far back as the runtime keeps them. Throws NOT_FOUND for a
  * resource that is none, and what keeps the cluster from being read.
@@ -110,10 +107,10 @@ async function* followed(
   const waiting: { readonly lines: readonly LogLine[]; readonly taken: () => void }[] = [];
   let wake: () => void = () => undefined;
   await using streams = streamLogs(target, {
+    // With neither, all that there is.
     older: {
       ...(tail === undefined ? {} : { tailLines: tail }),
       ...(sinceMs === undefined ? {} : { sinceSeconds: Math.ceil(sinceMs / 1000) }),
-      ...(tail === undefined && sinceMs === undefined ? { sinceSeconds: everything } : {}),
     },
     onLines: (lines) =>
       isOver

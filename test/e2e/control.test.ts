@@ -102,8 +102,10 @@ describe("a loop and those who look at it from elsewhere", () => {
     await project.write("web/www/index.html", "web version 2\n");
     await until(async () => (await page(project.ports.web)) === "web version 2\n", "the edit");
     await terminal.see(bothReady);
+    // The key does what the screen says it does: pressed again before that says "go on", it would pause once more.
     await terminal.type("p");
     await until(async () => (await state()).paused, "the pause");
+    await terminal.see((text) => text.includes("p go on"));
     await terminal.type("p");
     await until(async () => !(await state()).paused, "its end");
     await terminal.type("q");

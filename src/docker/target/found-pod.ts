@@ -6,6 +6,7 @@ import { label } from "./labels.js";
 import type { PodObject, Probe } from "./objects.js";
 import { slotsOf } from "./pod-status.js";
 import { askProbe } from "./probe.js";
+import { probeTargetOf } from "./probe-target.js";
 
 /** A pod as another session left it. */
 export interface FoundPod {
@@ -41,20 +42,8 @@ export async function lookAtPod(
   const address = hold.addresses[network] ?? "";
 
   async function answers({ id = "", spec }: Slot, probe: Probe): Promise<boolean> {
-    const ports = (spec.ports ?? []).flatMap(({ name, containerPort }) =>
-      name === undefined ? [] : [[name, containerPort] as const],
-    );
-    const problem = await askProbe(
-      probe,
-      {
-        address,
-        namedPorts: Object.fromEntries(ports),
-        dial: (port, by) => dialer.dial({ hold: hold?.id ?? "", address, port }, by),
-        check: (port, by) => dialer.check({ hold: hold?.id ?? "", address, port }, by),
-        exec: (argv, by) => programs.run(id, argv, by),
-      },
-      { signal },
-    ).catch((error: unknown) => {
+    const target = probeTargetOf({ dialer, programs }, { id, spec }, () => ({ id: hold?.id ?? "", address }));
+    const problem = await askProbe(probe, target, { signal }).catch((error: unknown) => {
       signal.throwIfAborted();
       return errorText(error);
     });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 import type { ContainerEngine } from "../../engine/container-engine.js";
 import { DevloopError } from "../../lib/errors.js";
@@ -25,9 +26,7 @@ export async function ensurePodImage(
   archive.entry({ name: "pod", mode: 0o755 }, Buffer.from(binary));
   archive.entry({ name: "endpoints", mode: 0o644 }, "end\n");
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  await containers.importImage(ref, Buffer.concat(chunks), options);
+  await containers.importImage(ref, await buffer(archive), options);
   await removeOlder(engine, ref, options);
   return ref;
 }

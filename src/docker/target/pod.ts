@@ -5,7 +5,6 @@ import { errorText } from "../../lib/errors.js";
 import { containerBody } from "./container-body.js";
 import { endOf, type Restart, runSlot, type Slot, type SlotWork } from "./container-slot.js";
 import type { PodFacts } from "./environment.js";
-import type { PodPort } from "./dial.js";
 import type { FoundPod } from "./found-pod.js";
 import { type PodHost, prefixOf } from "./host.js";
 import { label } from "./labels.js";
@@ -15,6 +14,7 @@ import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
 import { removePod } from "./remove.js";
 import { shownPod, slotsOf } from "./pod-status.js";
 import { askProbe, type ProbeTarget } from "./probe.js";
+import { probeTargetOf } from "./probe-target.js";
 import { serviceVariables } from "./service-links.js";
 import { volumePlaces } from "./volumes.js";
 
@@ -160,22 +160,8 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     };
   }
 
-  function probeTarget(of: ContainerSpec, id: string): ProbeTarget {
-    const ports = (of.ports ?? []).flatMap(({ name: port, containerPort }) =>
-      port === undefined ? [] : [[port, containerPort]],
-    );
-    const at = (port: number): PodPort => {
-      const { id: of = "", address = "" } = hold.run() ?? {};
-      return { hold: of, address, port };
-    };
-    return {
-      address: hold.run()?.address ?? "",
-      namedPorts: Object.fromEntries(ports) as Readonly<Record<string, number>>,
-      dial: (port, by) => host.dialer.dial(at(port), by),
-      check: (port, by) => host.dialer.check(at(port), by),
-      exec: (argv, by) => host.programs.run(id, argv, by),
-    };
-  }
+  const probeTarget = (of: ContainerSpec, id: string): ProbeTarget =>
+    probeTargetOf(host, { id, spec: of }, () => hold.run());
 
   async function runHook(
     hook: Action | undefined,

@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 import { throttle } from "../../lib/throttle.js";
 import type { InspectedContainer } from "../engine-containers.js";
@@ -99,9 +100,7 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     const archive = pack();
     archive.entry({ name: endpointsPath.slice(1), mtime: new Date() }, text);
     archive.finalize();
-    const chunks: Buffer[] = [];
-    for await (const chunk of archive) chunks.push(chunk as Buffer);
-    await engine.put(id, "/", Buffer.concat(chunks), { signal });
+    await engine.put(id, "/", await buffer(archive), { signal });
   }
 
   function nameOf(namespace: string, name: string): string {

@@ -1,3 +1,4 @@
+import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 import { fieldOf, type PodFacts } from "./environment.js";
 import { checkHostPath } from "./host-paths.js";
@@ -133,7 +134,5 @@ export async function volumesArchive(volumes: readonly PodVolume[], group = 0): 
     }
   }
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return await buffer(archive);
 }
