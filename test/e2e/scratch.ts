@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,6 +10,8 @@ export interface ScratchDirectory extends AsyncDisposable {
   readonly root: string;
   readonly namespace: string;
   write(path: string, text: string): Promise<void>;
+  /** Writes several files in one go, as a checkout does. */
+  writeAll(files: Readonly<Record<string, string>>): Promise<void>;
   read(path: string): Promise<string>;
   remove(path: string): Promise<void>;
   /** Replaces text in a file; fails when it is not there. */
@@ -39,16 +42,22 @@ export async function scratchDirectory(
   // A name of its own for each run: a namespace of an earlier one may still be terminating.
   const namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
   const at = (path: string): string => join(root, path);
-  const write = async (path: string, text: string): Promise<void> => {
-    await mkdir(dirname(at(path)), { recursive: true });
-    await writeFile(at(path), text);
+  // All in one turn: on a busy machine devloop would else see, and act upon, a file that is emptied and not yet written, or one without the next.
+  const writeAll = (files: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(at(path)), { recursive: true });
+      writeFileSync(at(path), text);
+    }
+    return Promise.resolve();
   };
+  const write = (path: string, text: string): Promise<void> => writeAll({ [path]: text });
   const read = (path: string): Promise<string> => readFile(at(path), "utf8");
-  for (const [path, text] of Object.entries(filesOf(namespace))) await write(path, text);
+  await writeAll(filesOf(namespace));
   return {
     root,
     namespace,
     write,
+    writeAll,
     read,
     remove: (path) => rm(at(path), { recursive: true }),
     async edit(path, from, to) {

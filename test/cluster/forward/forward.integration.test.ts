@@ -18,6 +18,7 @@ import {
   testNamespace,
   type TestNamespace,
 } from "../observe/test-cluster.js";
+import { eventually } from "../../eventually.js";
 
 const serverImage = "node:20-bookworm-slim";
 const kube = await testCluster(serverImage);
@@ -116,7 +117,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
       },
       signal: stop.signal,
     });
-    const port = await vi.waitFor(() => {
+    const port = await eventually(() => {
       if (state.status !== "listening") throw new Error(JSON.stringify(state));
       return state.port;
     });
