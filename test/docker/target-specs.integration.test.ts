@@ -74,7 +74,7 @@ describe.skipIf(!both)("a pod on the docker target is as in a cluster:", () => {
   afterAll(async () => {
     for (const each of followed) await each[Symbol.asyncDispose]();
     await leave();
-  }, 120_000);
+  }, 300_000);
 
   it.each(cases.map((each) => [each.what, each] as const))(
     "%s",
@@ -91,6 +91,6 @@ describe.skipIf(!both)("a pod on the docker target is as in a cluster:", () => {
       const own = here?.containers.find(({ name }) => name === (each.container ?? "main"));
       expect(own?.exit).toBe(each.exit === "never starts" ? undefined : each.exit);
     },
-    300_000,
+    600_000,
   );
 });

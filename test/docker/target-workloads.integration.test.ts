@@ -61,7 +61,7 @@ const objects = (version: string): readonly KubeObject[] => [
   workload("Deployment", "turning", {
     ...labelled("turning"),
     ...template("turning", {
-      command: sh(`sleep 2; touch /ready; sleep 6; rm /ready; sleep 6; touch /ready; ${stay}`),
+      command: sh(`sleep 2; touch /ready; sleep 10; rm /ready; sleep 10; touch /ready; ${stay}`),
       readinessProbe: {
         exec: { command: ["cat", "/ready"] },
         periodSeconds: 1,
@@ -137,7 +137,7 @@ function story(target: Target) {
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(new Error(`${what}: ${JSON.stringify([...lines])}`));
-        }, 150_000);
+        }, 280_000);
         const look = (): void => {
           if (!is()) return;
           clearTimeout(timer);
@@ -176,18 +176,18 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
   afterAll(async () => {
     for (const each of stories) await each[Symbol.asyncDispose]();
     await leave();
-  }, 120_000);
+  }, 300_000);
 
   it("a StatefulSet's by name and in order", async () => {
     const [there, here] = await told("ordered", (lines) => count(lines, "is ready") === 3);
     expect(here).toEqual(there);
     expect(here).toEqual([0, 1, 2].flatMap((n) => [`ordered-${n} comes`, `ordered-${n} is ready`]));
-  }, 160_000);
+  }, 300_000);
 
   it("a DaemonSet's on the one node", async () => {
     const [there, here] = await told("everywhere", (lines) => count(lines, "is ready") === 1);
     expect(here).toEqual(there);
-  }, 160_000);
+  }, 300_000);
 
   it("a Job's until enough have ended well, or one has not", async () => {
     for (const [app, ends] of [
@@ -198,20 +198,20 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
         await each.until(() => each.isOver(app) && each.endsOf(app).length >= ends.length, app);
         expect(each.endsOf(app)).toEqual(ends);
       }
-  }, 160_000);
+  }, 300_000);
 
   it("a Job's one pod that is restarted too often goes, and no other comes", async () => {
     for (const each of stories) await each.until(() => each.isOver("stubborn"), "stubborn");
     const [there, here] = await told("stubborn", (lines) => count(lines, "is gone") === 1);
     expect(count(there ?? [], "comes")).toBe(1);
     expect(count(here ?? [], "comes")).toBe(1);
-  }, 160_000);
+  }, 300_000);
 
   it("a readiness probe's answers turn it", async () => {
     const [there, here] = await told("turning", (lines) => count(lines, "is ready") === 2);
     expect(here).toEqual(there);
     expect(here).toEqual(["a pod comes", "a pod is ready", "a pod is not ready", "a pod is ready"]);
-  }, 160_000);
+  }, 300_000);
 
   it("Recreate: the old one is gone before the new one comes", async () => {
     await told("recreated", (lines) => count(lines, "is ready") === 1);
@@ -219,5 +219,5 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
     const [there, here] = await told("recreated", (lines) => count(lines, "is ready") === 2);
     expect(here).toEqual(there);
     expect(here).toEqual(["a pod comes", "a pod is ready", "a pod is gone", "a pod comes", "a pod is ready"]);
-  }, 160_000);
+  }, 300_000);
 });

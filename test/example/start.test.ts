@@ -101,7 +101,7 @@ if (command === "doctor") {
   process.exit(1);
 }
 // Nobody is left behind by a test that fails.
-setTimeout(() => process.exit(9), 90_000);
+setTimeout(() => process.exit(9), 300_000);
 let stopped = false;
 process.on("SIGINT", () => {
   if (stopped) process.exit(130);
@@ -131,7 +131,7 @@ const server = createServer((_, answer) => {
 }
 
 // Several programs start one another here, on machines that may be busy.
-describe("npm start --once", { timeout: 60_000 }, () => {
+describe("npm start --once", { timeout: 180_000 }, () => {
   const served = () => readFile(join(root, page), "utf8");
 
   it("ends with all removed and the page as it was", async () => {
@@ -159,7 +159,7 @@ describe("npm start --once", { timeout: 60_000 }, () => {
     child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more));
     child.stderr.setEncoding("utf8").on("data", (more: string) => (text += more));
     const closed = once(child, "close");
-    await expect.poll(served, { timeout: 50_000 }).toContain("Edited at");
+    await expect.poll(served, { timeout: 150_000 }).toContain("Edited at");
     process.kill(-pid, "SIGINT");
     process.kill(pid, "SIGINT");
     expect(await closed).toEqual([130, null]);

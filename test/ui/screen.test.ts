@@ -298,8 +298,8 @@ describe("the screen", () => {
       await eventually(() => {
         expect(lines()).toHaveLength(rows);
         expect(lines().some((each) => each.startsWith("── ") && each.length === columns)).toBe(true);
+        expect(lines().at(-1)).toMatch(/^r rebuild .*q quit$/);
       });
-      expect(lines().at(-1)).toMatch(/^r rebuild .*q quit$/);
       for (const each of lines()) expect(width(each)).toBeLessThanOrEqual(columns);
       await close();
     }
@@ -309,7 +309,9 @@ describe("the screen", () => {
     const workloads = Array.from({ length: 40 }, (_, n) => sampleWorkload(`service-${n}`));
     const state = sampleState({ workloads: Object.fromEntries(workloads.map((each) => [each.id, each])) });
     const { press, line, lines } = await openScreen(state, { rows: 20 });
-    expect(line("more rows")).toMatch(/\d+ more rows/);
+    await eventually(() => {
+      expect(line("more rows")).toMatch(/\d+ more rows/);
+    });
     await press("G", "service/monitor-test:3000: ".slice(0, -2));
     expect(lines().some((each) => each.startsWith("›"))).toBe(true);
     await press("g", "── monitor-agent  1 build");

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import type { ContainerView, PodView } from "../../../src/cluster/observe/pod-view.js";
@@ -54,12 +54,9 @@ describe("streamLogs", () => {
       signal: stop.signal,
     });
     logs.setPods([pod({ run: running })]);
-    await vi.waitFor(
-      () => {
-        expect(lines.at(-1)?.text).toBe(`line ${total - 1}`);
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(() => {
+      expect(lines.at(-1)?.text).toBe(`line ${total - 1}`);
+    });
     expect(lines.map((line) => line.text)).toEqual(
       Array.from({ length: total }, (_, number) => `line ${number}`),
     );

@@ -5,7 +5,10 @@ import { fakeApi } from "./fake-api.js";
 import { eventually } from "../../eventually.js";
 
 /** A namespace's pods, as the API server sends them; each test says what each list and watch gives. */
-async function rig(watch: (turn: number, response: ServerResponse, version: string) => void) {
+async function rig(
+  watch: (turn: number, response: ServerResponse, version: string) => void,
+  { graceMs = 60_000 }: { readonly graceMs?: number } = {},
+) {
   const log: string[] = [];
   let lists = 0;
   let watches = 0;
@@ -34,7 +37,7 @@ async function rig(watch: (turn: number, response: ServerResponse, version: stri
     path: "/api/v1/namespaces/dev/pods",
     signal: stop.signal,
     timeoutSeconds: 0,
-    graceMs: 200,
+    graceMs,
     backoffMs: { first: 1, most: 10 },
     onSync: (objects) =>
       log.push(`sync ${objects.map((object) => `${object.kind} ${object.metadata.name}`).join()}`),
@@ -97,7 +100,7 @@ describe("reflect", () => {
   });
 
   it("a connection that has gone silent for too long is opened again", async () => {
-    await using run = await rig(() => undefined);
+    await using run = await rig(() => undefined, { graceMs: 200 });
     await eventually(() => {
       expect(run.log.filter((entry) => entry === "watch 100").length).toBeGreaterThanOrEqual(2);
     });
