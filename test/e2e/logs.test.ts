@@ -48,6 +48,7 @@ describe.each(someTargets)("log lines on %s", (_name, target) => {
       new Set([`${first.pod} web`]),
     );
     const growth = Math.max(...samples) - early;
+    process.stdout.write(`${lineCount} lines: ${growth.toFixed(0)} MiB more at most\n`);
     // Without a cluster the engine's frames are garbage of this process too, which comes and goes in larger waves.
     expect(growth).toBeLessThan(cluster.flavour === "docker" ? 100 : 40);
   });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ export interface ScratchDirectory extends AsyncDisposable {
   readonly root: string;
   readonly namespace: string;
   write(path: string, text: string): Promise<void>;
-  /** Writes several files in one go, as a checkout does. */
+  /** Writes several files, one right after the other. */
   writeAll(files: Readonly<Record<string, string>>): Promise<void>;
   read(path: string): Promise<string>;
   remove(path: string): Promise<void>;
@@ -42,11 +42,14 @@ export async function scratchDirectory(
   // A name of its own for each run: a namespace of an earlier one may still be terminating.
   const namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
   const at = (path: string): string => join(root, path);
-  // All in one turn: on a busy machine devloop would else see, and act upon, a file that is emptied and not yet written, or one without the next.
+  // Each is moved into its place, as editors do it: on a busy machine devloop would else see a file that is emptied and not yet written.
   const writeAll = (files: Readonly<Record<string, string>>): Promise<void> => {
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(at(path)), { recursive: true });
-      writeFileSync(at(path), text);
+      const mode = statSync(at(path), { throwIfNoEntry: false })?.mode;
+      writeFileSync(at(".saved"), text);
+      if (mode !== undefined) chmodSync(at(".saved"), mode);
+      renameSync(at(".saved"), at(path));
     }
     return Promise.resolve();
   };

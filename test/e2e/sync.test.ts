@@ -171,6 +171,10 @@ describe("files that are synced", () => {
       .slice(since)
       .flatMap((event) => (event.type === "task.started" && event.kind === "build" ? [event.subject] : []));
 
+  /** The files whose changes an event tells of. */
+  const told = ({ changes }: EventOf<"sources.changed">): readonly string[] =>
+    changes.flatMap(({ changed }) => changed);
+
   /** What is to be in /www of a container beside what is here: its image's own. */
   async function expectSame(image: string, list: readonly LiveContainer[], own = "own.txt"): Promise<void> {
     const here = { ...(await treeHere(at(`${image}/www`))) };
@@ -262,10 +266,10 @@ describe("files that are synced", () => {
     const since = devloop.mark();
     await project.writeAll({ "web/www/draft.tmp": "not for anyone\n", "web/www/index.html": "web 3\n" });
     await seen("web", (text) => text === "web 3\n");
-    const told = devloop.events.slice(since).flatMap((event) => {
-      return event.type === "sources.changed" ? event.changes.flatMap(({ changed }) => changed) : [];
-    });
-    expect(told).toEqual(["web/www/index.html"]);
+    const changed = devloop.events
+      .slice(since)
+      .flatMap((event) => (event.type === "sources.changed" ? told(event) : []));
+    expect(changed).toEqual(["web/www/index.html"]);
     await project.remove("web/www/draft.tmp");
     await expectSame("web", await containers("web"));
   });
@@ -385,11 +389,20 @@ describe("files that are synced", () => {
   it("come after the build where other files of the image changed with them", async () => {
     const before = await containers("web");
     const since = devloop.mark();
-    await project.writeAll({
+    const files = {
       "web/start.sh": `# another\n${webStart}`,
       "web/www/index.html": "web 4\n",
       "web/www/version.txt": "2\n",
-    });
+    };
+    // Paused until all of them are noticed: on a busy machine the last may come long after the first.
+    const ask = async (name: "pause" | "resume"): Promise<void> => {
+      expect((await runToEnd({ cluster, cwd: project.root, args: [name] })).code).toBe(0);
+    };
+    await ask("pause");
+    await project.writeAll(files);
+    for (const path of Object.keys(files))
+      await devloop.waitFor("sources.changed", (event) => told(event).includes(path), { since });
+    await ask("resume");
     await devloop.ready({ since });
     expect(builds(since)).toEqual(["web"]);
     // It is ready as soon as the new pods are; the last of the old ones ends after that.

@@ -15,6 +15,7 @@ import type { FindCredential } from "../../../src/engine/container-engine.js";
 import { DevloopError } from "../../../src/lib/errors.js";
 import { readFields, writeFields } from "../../../src/lib/protobuf.js";
 import { imageSpec } from "../../fakes/project.js";
+import { eventually } from "../../eventually.js";
 import { call, stream } from "./caller.js";
 import { fakeEngine } from "./fake-engine.js";
 
@@ -28,7 +29,7 @@ async function session(services: ReadonlyMap<string, GrpcHandler>) {
   const opened = await openSession(fake.docker, { address, sharedKey: "key", services, signal });
   return {
     opened,
-    client: await vi.waitUntil(() => fake.session()),
+    client: await eventually(() => fake.session() ?? expect.fail("no session is open")),
     [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
   };
 }

@@ -27,6 +27,7 @@ describe("a pod whose process starts anew", () => {
     const restarted = new Set<() => void>();
     let opened = 0;
     let silent = false;
+    let taken = 0;
     const states: ForwardStatus[] = [];
     const openTunnel = (
       _pod: unknown,
@@ -39,6 +40,7 @@ describe("a pod whose process starts anew", () => {
       });
       return Promise.resolve({
         write(data) {
+          taken += 1;
           if (!silent) onData(Buffer.from(`${name}:${data.toString()}`));
           return true;
         },
@@ -73,6 +75,8 @@ describe("a pod whose process starts anew", () => {
         silent = true;
       },
       listeners: () => restarted.size,
+      /** How many pieces have come through, answered or not. */
+      taken: () => taken,
       [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
     };
   }
@@ -83,7 +87,7 @@ describe("a pod whose process starts anew", () => {
     run.die();
     socket.socket.write("a");
     await eventually(() => {
-      expect(run.listeners()).toBe(1);
+      expect([run.listeners(), run.taken()]).toEqual([1, 1]);
     });
     run.restart();
     const [answer] = (await once(socket.socket, "data")) as [Buffer];
