@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream";
 import { extract } from "tar-stream";
@@ -87,6 +88,8 @@ export function engineContainers(api: EngineApi): EngineContainers {
       const found = z
         .array(z.object({ Id: z.string() }))
         .parse(await api.json("GET", "/containers/json", { signal, query }));
+      // Each container is asked for at the same time, and what is done with them is as well.
+      setMaxListeners(0, signal);
       const all = await Promise.all(found.map(({ Id }) => inspect(Id, { signal })));
       return all.filter((each) => each !== undefined);
     },

@@ -41,6 +41,8 @@ interface Status {
     readonly ready: boolean;
     readonly restartCount: number;
     readonly containerID?: string;
+    readonly state?: { readonly terminated?: object };
+    readonly lastState?: { readonly terminated?: object };
   }[];
 }
 
@@ -206,6 +208,54 @@ describe("the docker target and its engine", () => {
     await until(() => shownPods().some(isReady));
     expect(runs().map(({ labels }) => labels[label.attempt])).toEqual(["2"]);
     expect(status("Pod", shownPods()[0]!.metadata.name).containerStatuses?.[0]?.restartCount).toBe(2);
+  });
+
+  it.each(["Never", "OnFailure"])(
+    "runs no Job again that has completed, though its pod's network does not run (%s)",
+    async (restartPolicy) => {
+      const containers = [{ name: "main", image: "i" }];
+      const job = workload("Job", { template: { spec: { restartPolicy, containers } } });
+      leave(job, [0], { held: false, running: false });
+      const before = engine.all();
+      await apply(await open(), [job]);
+      await until(() => status("Job", "web").succeeded === 1);
+      await until(() => (shownPods()[0]?.["status"] as { phase?: string }).phase === "Succeeded");
+      await objects?.[Symbol.asyncDispose]();
+      expect(engine.all()).toEqual(before);
+    },
+  );
+
+  it("starts a container anew that ended while nobody looked, and does not blame it", async () => {
+    const pod = leave(workload("Deployment"), [0]);
+    for (const { id } of runs()) engine.end(id, 128);
+    const blamed: unknown[] = [];
+    store.subscribe((_type, { kind, status: now }) => {
+      const [shown] = kind === "Pod" ? ((now as Status).containerStatuses ?? []) : [];
+      if (shown?.state?.terminated ?? shown?.lastState?.terminated) blamed.push(shown);
+    });
+    await apply(await open(), [workload("Deployment")]);
+    await until(() => shownPods().some(isReady));
+    expect(shownPods().map(({ metadata }) => metadata.name)).toEqual([pod.metadata.name]);
+    expect(status("Pod", pod.metadata.name).containerStatuses?.[0]?.restartCount).toBe(1);
+    expect(blamed).toEqual([]);
+  });
+
+  it("makes a Service's forwarder anew that somebody stops or removes", async () => {
+    const service = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web" },
+      ...{ spec: { ports: [] } },
+    };
+    await apply(await open(), [service]);
+    const forwarder = () =>
+      engine.all().find(({ labels, state }) => labels[label.role] === "service" && state.running);
+    const first = forwarder()?.id ?? "";
+    engine.end(first, 0);
+    const second = await until(() => forwarder()?.id);
+    expect(second).not.toBe(first);
+    await engine.containers.remove(second, { signal });
+    expect(await until(() => forwarder()?.id)).not.toBe(second);
   });
 
   it("removes the containers of a pod that nothing tells of", async () => {

@@ -12,7 +12,7 @@ import { checkNonRoot } from "./non-root.js";
 import type { Action, ContainerSpec, PodObject } from "./objects.js";
 import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
 import { removePod } from "./remove.js";
-import { shownPod, slotsOf } from "./pod-status.js";
+import { isOver, shownPod, slotsOf } from "./pod-status.js";
 import { askProbe, type ProbeTarget } from "./probe.js";
 import { probeTargetOf } from "./probe-target.js";
 import { serviceVariables } from "./service-links.js";
@@ -65,9 +65,13 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   });
   const options = { signal: stop.signal };
   const found = there?.hold.state.running === true ? there.hold : undefined;
-  const slots: Slot[] = [...(there?.slots ?? slotsOf(pod, [], false))];
+  const slots: Slot[] = (there?.slots ?? slotsOf(pod, [], false)).map((slot) => anew(slot, restart));
   /** Runs whose network is gone: nobody takes them up. */
-  const stale = found ? [] : (there?.containers ?? []).filter(({ id }) => id !== there?.hold.id);
+  const stale = found
+    ? []
+    : (there?.containers ?? []).filter(
+        ({ id }) => id !== there?.hold.id && !slots.some((slot) => slot.id === id),
+      );
   const places = volumePlaces(spec, { claims: `${prefix}.${namespace}.claim`, own: `${base}.volume` });
   /** By a run's id: the network that it was started in. */
   const networks = new Map<string, HoldRun>();
@@ -299,5 +303,16 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         }),
       );
     },
+  };
+}
+
+/** One that has ended while nobody looked is started anew at once, and that is no failure of it: the engine may have stopped. */
+function anew(slot: Slot, restart: Restart): Slot {
+  const { id, state, restarts } = slot;
+  if (state.running || isOver(slot, restart)) return slot;
+  const waiting = { reason: slot.init ? "PodInitializing" : "ContainerCreating" };
+  return {
+    ...{ ...slot, id: undefined, state: { waiting }, lastState: {} },
+    restarts: id === undefined ? restarts : restarts + 1,
   };
 }
