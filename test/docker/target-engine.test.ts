@@ -240,6 +240,18 @@ describe("the docker target and its engine", () => {
     expect(blamed).toEqual([]);
   });
 
+  it("starts nothing anew before its deploy is applied where that may bring what need not be there", async () => {
+    const envFrom = [{ configMapRef: { name: "settings", optional: true } }];
+    const web = workload("Deployment", {}, { envFrom });
+    const { metadata } = leave(web, [0], { running: false });
+    const to = await open();
+    await until(() => store.all("Event").some(({ message }) => message === "deploy d is not applied yet"));
+    expect(runs()).toHaveLength(1);
+    await apply(to, [web]);
+    await until(() => shownPods().some(isReady));
+    expect(status("Pod", metadata.name).containerStatuses?.[0]?.restartCount).toBe(1);
+  });
+
   it("makes a Service's forwarder anew that somebody stops or removes", async () => {
     const service = {
       apiVersion: "v1",
