@@ -154,7 +154,7 @@ function story(target: Target) {
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(new Error(`${what}: ${JSON.stringify([...lines])}`));
-        }, 150_000);
+        }, 220_000);
         const look = (): void => {
           if (!is()) return;
           clearTimeout(timer);
@@ -199,12 +199,12 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
     const [there, here] = await told("ordered", (lines) => count(lines, "is ready") === 3);
     expect(here).toEqual(there);
     expect(here).toEqual([0, 1, 2].flatMap((n) => [`ordered-${n} comes`, `ordered-${n} is ready`]));
-  }, 160_000);
+  }, 500_000);
 
   it("a DaemonSet's on the one node", async () => {
     const [there, here] = await told("everywhere", (lines) => count(lines, "is ready") === 1);
     expect(here).toEqual(there);
-  }, 160_000);
+  }, 500_000);
 
   it("a Job's until enough have ended well, or one has not", async () => {
     for (const [app, ends] of [
@@ -215,20 +215,20 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
         await each.until(() => each.isOver(app) && each.endsOf(app).length >= ends.length, app);
         expect(each.endsOf(app)).toEqual(ends);
       }
-  }, 160_000);
+  }, 500_000);
 
   it("a Job's one pod that is restarted too often goes, and no other comes", async () => {
     for (const each of stories) await each.until(() => each.isOver("stubborn"), "stubborn");
     const [there, here] = await told("stubborn", (lines) => count(lines, "is gone") === 1);
     expect(count(there ?? [], "comes")).toBe(1);
     expect(count(here ?? [], "comes")).toBe(1);
-  }, 160_000);
+  }, 500_000);
 
   it("a readiness probe's answers turn it", async () => {
     const [there, here] = await told("turning", (lines) => count(lines, "is ready") === 2);
     expect(here).toEqual(there);
     expect(here).toEqual(["a pod comes", "a pod is ready", "a pod is not ready", "a pod is ready"]);
-  }, 160_000);
+  }, 500_000);
 
   let second: Promise<void> | undefined;
   /** What is told of an app whose pod has been replaced by one of the second version. */
@@ -245,7 +245,7 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
     const [there, here] = await replaced("recreated");
     expect(here).toEqual(there);
     expect(here).toEqual(inTurn);
-  }, 160_000);
+  }, 500_000);
 
   it("a StatefulSet's next one finds the claim as the one before it left it", async () => {
     const [there, here] = await replaced("keeper");
@@ -256,5 +256,5 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
       using cat = await target.openExec(pod, ["cat", "/data/versions"], { signal: never });
       expect(await text(cat.output)).toBe("one\ntwo\n");
     }
-  }, 160_000);
+  }, 500_000);
 });
