@@ -42,7 +42,7 @@ export interface EngineContainers {
   start(id: string, options: Options): Promise<void>;
   /** Tells it to stop, and kills it after so many seconds. */
   stop(id: string, seconds: number, options: Options): Promise<void>;
-  /** With its anonymous volumes. */
+  /** With its anonymous volumes; it is gone then. */
   remove(id: string, options: Options): Promise<void>;
   /** Resolves once it does not run. */
   wait(id: string, options: Options): Promise<void>;
@@ -104,12 +104,12 @@ export function engineContainers(api: EngineApi): EngineContainers {
       await orUndefined(unlessDone(api.json("POST", at(id, "/stop"), { signal, query: { t: seconds } })));
     },
     async remove(id, { signal }) {
-      await orUndefined(api.json("DELETE", at(id, ""), { signal, query: { force: true, v: true } })).catch(
-        (error: unknown) => {
-          // Somebody is removing it already.
-          if (!(error instanceof EngineStatusError) || error.status !== 409) throw error;
-        },
-      );
+      const removed = api.json("DELETE", at(id, ""), { signal, query: { force: true, v: true } });
+      await orUndefined(removed).catch(async (error: unknown) => {
+        if (!(error instanceof EngineStatusError) || error.status !== 409) throw error;
+        // Somebody is removing it already: until that is done its name is taken.
+        await orUndefined(api.json("POST", at(id, "/wait"), { signal, query: { condition: "removed" } }));
+      });
     },
     async wait(id, { signal }) {
       await orUndefined(api.json("POST", at(id, "/wait"), { signal, query: { condition: "not-running" } }));

@@ -202,6 +202,36 @@ describe("the docker target and its engine", () => {
     expect(runs().map(({ id }) => engine.restartOf(id))).toEqual(["unless-stopped"]);
   });
 
+  it("brings back what somebody removes again and again, without the wait of what fails", async () => {
+    await apply(await open(), [workload("Deployment")]);
+    for (const attempt of ["0", "1", "2"]) {
+      const run = await until(() => runs().find(({ labels }) => labels[label.attempt] === attempt));
+      await until(() => shownPods().some(isReady));
+      await engine.containers.remove(run.id, { signal });
+    }
+    await until(() => runs().some(({ labels }) => labels[label.attempt] === "3"));
+    expect(store.all("Event").map((event) => event["reason"])).not.toContain("BackOff");
+  });
+
+  it("brings a container back whose network goes as it is started", async () => {
+    const to = await open();
+    const holds = () => engine.all().filter(({ labels }) => labels[label.role] === "hold");
+    const ended: string[] = [];
+    engine.onStart(({ labels }) => {
+      if (labels[label.role] === "hold" || ended.length > 0) return;
+      for (const { id } of holds()) {
+        ended.push(id);
+        engine.end(id, 137);
+      }
+    });
+    await apply(to, [workload("Deployment")]);
+    await until(() => holds().some(({ id, state }) => state.running && !ended.includes(id)));
+    await until(() => shownPods().some(isReady));
+    expect(ended).toHaveLength(1);
+    expect(runs().filter(({ state }) => state.running)).toHaveLength(1);
+    expect(store.all("Event").map((event) => event["reason"])).not.toContain("BackOff");
+  });
+
   it("starts the containers of a pod without a network anew, under new numbers", async () => {
     leave(workload("Deployment"), [0, 1], { held: false, running: false });
     await apply(await open(), [workload("Deployment")]);

@@ -75,6 +75,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   const places = volumePlaces(spec, { claims: `${prefix}.${namespace}.claim`, own: `${base}.volume` });
   /** By a run's id: the network that it was started in. */
   const networks = new Map<string, HoldRun>();
+  const lostNetworks = new Set<HoldRun>();
   let stopping: string | undefined;
   let failed = false;
   const hold = podHold(host, {
@@ -87,6 +88,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
       tell();
     },
     onLost: (lost) => {
+      lostNetworks.add(lost);
       // They would run on without a network: each is started anew, as its policy says.
       for (const { id } of slots)
         if (id !== undefined && networks.get(id) === lost)
@@ -119,6 +121,10 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     const slot = (): Slot => slots[index] as Slot;
     const { name: container, image = "", imagePullPolicy: policy, securityContext } = slot().spec;
     const nameOf = (number: number): string => `${base}.${container}.${number}`;
+    const isStranded = (id: string): boolean => {
+      const network = networks.get(id);
+      return network !== undefined && lostNetworks.has(network);
+    };
     return {
       change: (fields) => {
         slots[index] = { ...slot(), ...fields };
@@ -128,6 +134,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         store.event(pod, container, reason, message);
       },
       inspect: (id) => engine.inspect(id, options),
+      isStranded,
       wait: (id) => engine.wait(id, options),
       kill: (id) => engine.stop(id, grace, options),
       probeTarget: (id) => probeTarget(slot().spec, id),
@@ -156,10 +163,16 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         stop.signal.throwIfAborted();
         // What the engine has begun to make is waited for: else nobody would know of it.
         const whole = { signal: AbortSignal.timeout(makeMs) };
-        const id = await engine.create(nameOf(attempt), body, whole);
-        await engine.start(id, whole);
-        networks.set(id, network);
-        return id;
+        try {
+          const id = await engine.create(nameOf(attempt), body, whole);
+          await engine.start(id, whole);
+          networks.set(id, network);
+          return id;
+        } catch (error) {
+          if ((await hold.ensure()) === network) throw error;
+          // The network went meanwhile.
+          return await this.begin(attempt);
+        }
       },
     };
   }
