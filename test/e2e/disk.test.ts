@@ -100,7 +100,7 @@ describe.each(someTargets)("the disk on %s", (_name, target) => {
         const ctr = ["exec", cluster.node, "ctr", "--namespace", "k8s.io", "images"];
         const names = (await shell("docker", ...ctr, "ls", "-q")).split("\n");
         await shell("docker", ...ctr, "rm", ...names.filter((ref) => ref.includes(`/${project.namespace}/`)));
-      }
+      } else await api(cluster).remove(`/api/v1/namespaces/${project.namespace}`);
       for (const ref of [...(await tags(web)), ...(await tags(other))]) await shell("docker", "rmi", ref);
     }
   });
