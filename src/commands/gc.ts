@@ -2,12 +2,13 @@ import { familiarName } from "../cluster/disk/build-tag.js";
 import type { StoredImage } from "../cluster/disk/image-store.js";
 import type { Choice } from "../cluster/disk/select.js";
 import { type DiskSurvey, type Removal, sumOf, surveyDisk } from "../cluster/disk/survey.js";
+import { removeUnusedPodImages, unusedPodImages } from "../docker/target/pod-image.js";
 import type { ClusterSpec } from "../engine/model.js";
 import { DevloopError } from "../lib/errors.js";
 import { age, bytes, count } from "../lib/format.js";
 import { tableLines } from "../lib/table.js";
 import { amount, findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
-import { openEngine } from "./session/adapters.js";
+import { enginePlaces, openEngine } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
 
@@ -29,7 +30,7 @@ export async function gcCommand(options: GcOptions): Promise<number> {
   const { name: project, cluster: spec, images, keepImages } = await projectOrAny(options);
   const adapter = openEngine(env);
   const { engine } = adapter;
-  await engine.ping({ signal });
+  const { platform } = await engine.ping({ signal });
   const notes: string[] = [];
   const where = await findTarget(spec, {
     project,
@@ -45,9 +46,10 @@ export async function gcCommand(options: GcOptions): Promise<number> {
     current: await newestBuilds(keptBuilds(keepImages), env),
     ...(all ? {} : { names: imageNames(images, where?.registry) }),
   };
-  const survey = await surveyDisk(where?.disk ?? { engine }, request, { signal });
+  const survey = await surveyDisk(where?.disk ?? enginePlaces(adapter), request, { signal });
   const removal = dryRun ? undefined : await survey.remove({ signal });
-  const report: Report = { survey, removal, all, notes: [...notes, ...survey.notes] };
+  const pods = await (dryRun ? unusedPodImages : removeUnusedPodImages)(engine, platform, { signal });
+  const report: Report = { survey, removal, pods, all, notes: [...notes, ...survey.notes] };
   if (json) process.stdout.write(`${JSON.stringify(jsonReport(report), null, 2)}\n`);
   else {
     for (const note of report.notes) process.stderr.write(`${note}\n`);
@@ -76,15 +78,21 @@ interface Report {
   readonly survey: DiskSurvey;
   /** Left out for a dry run. */
   readonly removal: Removal | undefined;
+  /** Of the pods' own program, which other versions of devloop made and nothing uses. */
+  readonly pods: readonly string[];
   readonly all: boolean;
   readonly notes: readonly string[];
 }
 
 /** The table of builds, and the sums. */
-export function textReport({ survey, removal, all }: Report, now: number): string[] {
+export function textReport({ survey, removal, pods, all }: Report, now: number): string[] {
   const builds = groupBuilds(survey);
+  const older = pods.map(
+    (ref) => `${ref} of another version of devloop, which nothing uses: ${removal ? "removed" : "would go"}`,
+  );
   if (builds.length === 0)
     return [
+      ...older,
       all
         ? "there are no images that devloop built"
         : "there are no builds of this project's images; devloop gc --all looks at those of every project",
@@ -104,7 +112,7 @@ export function textReport({ survey, removal, all }: Report, now: number): strin
   });
   const sums = survey.places.filter(({ choices }) => choices.length > 0).map(placeLine);
   const table = tableLines([["IMAGE", "BUILD", "WHERE", "AGE", "SIZE", ""], ...rows]);
-  return [...table, "", ...(removal ? [] : sums), conclusion(survey, removal)];
+  return [...table, "", ...older, ...(removal ? [] : sums), conclusion(survey, removal)];
 }
 
 function conclusion(survey: DiskSurvey, removal: Removal | undefined): string {
@@ -155,7 +163,7 @@ function buildKey({ repository, tag }: StoredImage): string {
   return `${repository}:${tag}`;
 }
 
-function jsonReport({ survey, removal, notes }: Report): object {
+function jsonReport({ survey, removal, pods, notes }: Report): object {
   return {
     dryRun: removal === undefined,
     places: survey.places.map(({ place, held, freed }) => ({ place, held, freed })),
@@ -175,6 +183,7 @@ function jsonReport({ survey, removal, notes }: Report): object {
         };
       }),
     ),
+    podImages: pods,
     [removal ? "freed" : "wouldFree"]: removal?.freed ?? sumOf(survey.places.map((place) => place.freed)),
     notes,
   };

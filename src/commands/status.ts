@@ -15,7 +15,7 @@ import { tableLines } from "../lib/table.js";
 import { findTarget, imageNames, keptBuilds, placeLine } from "./disk.js";
 import { findRunning } from "./find-running.js";
 import { loopLines, watchStatus } from "./loop-status.js";
-import { type EngineAdapter, openEngine, type TargetAdapter } from "./session/adapters.js";
+import { type EngineAdapter, enginePlaces, openEngine, type TargetAdapter } from "./session/adapters.js";
 import { newestBuilds } from "./session/remembered-builds.js";
 import { type ContainerVerdict, verdictLines, verifySync } from "./verify-sync.js";
 import { loadProject, type ProjectOptions } from "./session/session.js";
@@ -154,7 +154,7 @@ async function readDisk(
   const keep = keptBuilds(keepImages);
   const names = imageNames(images, where?.registry);
   const request = { names, keep, current: await newestBuilds(keep, env) };
-  const { places, notes } = await surveyDisk(where?.disk ?? { engine }, request, { signal });
+  const { places, notes } = await surveyDisk(where?.disk ?? enginePlaces({ engine }), request, { signal });
   notes.forEach(onNote);
   return places;
 }

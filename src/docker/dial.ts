@@ -1,5 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { addAbortSignal } from "node:stream";
+import { text } from "node:stream/consumers";
 import type Dockerode from "dockerode";
 import { EngineStatusError, engineUnreachable } from "../engine/container-engine.js";
 
@@ -58,7 +60,16 @@ export function engineApi(docker: Dockerode, address: string): EngineApi {
     }
   };
   return {
-    json: (method, path, options) => dial(method, path, {}, options),
+    // Read here: the modem itself never comes back from an answer in which the connection breaks.
+    async json(method, path, options) {
+      const answer = (await dial(method, path, { isStream: true }, options)) as IncomingMessage;
+      try {
+        return parsed(await text(addAbortSignal(options.signal, answer)));
+      } catch (error) {
+        options.signal.throwIfAborted();
+        throw translate(address, error);
+      }
+    },
     stream: async (method, path, options) =>
       (await dial(method, path, { isStream: true }, options)) as IncomingMessage,
     upload: async (method, path, content, options) => {
@@ -69,13 +80,21 @@ export function engineApi(docker: Dockerode, address: string): EngineApi {
         { isStream: true, file: content },
         options,
       )) as IncomingMessage;
-      let text = "";
-      for await (const chunk of answer) text += (chunk as Buffer).toString("utf8");
-      if (text.includes('"error"')) throw new EngineStatusError(500, text.trim());
+      const words = await text(answer);
+      if (words.includes('"error"')) throw new EngineStatusError(500, words.trim());
     },
     hijack: async (path, options) =>
       (await dial("POST", path, { isStream: true, hijack: true, allowEmpty: true }, options)) as Socket,
   };
+}
+
+/** Some answers are empty, or a plain word. */
+function parsed(answer: string): unknown {
+  try {
+    return JSON.parse(answer);
+  } catch {
+    return answer;
+  }
 }
 
 /** The part of dockerode's transport in use; dockerode types it as any. */
@@ -88,6 +107,6 @@ function translate(address: string, error: unknown): unknown {
   const { statusCode, json, message } = error as { statusCode?: number; json?: unknown; message?: string };
   if (statusCode === undefined) return engineUnreachable(address, error) ?? error;
   const words = (json as { message?: unknown } | null | undefined)?.message;
-  const text = typeof words === "string" ? words : (message ?? "").replace(/^\(HTTP code \d+\) \S+ - /, "");
-  return new EngineStatusError(statusCode, text.trim());
+  const said = typeof words === "string" ? words : (message ?? "").replace(/^\(HTTP code \d+\) \S+ - /, "");
+  return new EngineStatusError(statusCode, said.trim());
 }

@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { checkedObject } from "../../src/docker/target/checked.js";
 import { hasGateway, podDialer, type Programs } from "../../src/docker/target/dial.js";
 import { ingressRoutes, routeFor } from "../../src/docker/target/ingress-rules.js";
 import { passedOver } from "../../src/docker/target/passed-over.js";
@@ -219,3 +220,41 @@ describe("a connection to a pod", () => {
     expect(ran).toHaveLength(2);
   });
 });
+
+describe("an object that no API server would take", () => {
+  it.each([
+    [{ replicas: "many" }, "Deployment/web is refused: .spec.replicas: expected number, received string"],
+    [{ template: { spec: { containers: [] } } }, ".spec.template.spec.containers: there must be a container"],
+    [{ template: undefined }, ".spec.template: expected object, received undefined"],
+    [
+      withContainer({
+        env: [
+          { name: "A", value: "1" },
+          { name: "PORT", value: 8080 },
+        ],
+      }),
+      ".spec.template.spec.containers[0].env[1].value: expected string, received number",
+    ],
+    [
+      withContainer({ readinessProbe: { httpGet: { path: "/" } } }),
+      ".spec.template.spec.containers[0].readinessProbe.httpGet.port: expected a whole number or a string",
+    ],
+  ])("is refused, with the place: %j", (spec, words) => {
+    expect(() => checkedObject(workload("Deployment", spec))).toThrow(words);
+  });
+
+  it("is not one with fields that are empty", () => {
+    const metadata = { name: "settings" };
+    expect(checkedObject({ apiVersion: "v1", kind: "ConfigMap", metadata, ...{ data: null } })).toEqual({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata,
+    });
+    const spec = withContainer({ env: null, resources: { limits: { cpu: 1, memory: "64Mi" } } });
+    expect(checkedObject(workload("Deployment", spec))).toMatchObject({ kind: "Deployment" });
+  });
+});
+
+function withContainer(fields: object): object {
+  return { template: { spec: { containers: [{ name: "c", image: "i", ...fields }] } } };
+}

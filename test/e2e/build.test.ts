@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster } from "./clusters.js";
+import { someTargets } from "./clusters.js";
 import { page, start, until, type EventOf, type Running } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
@@ -12,13 +12,13 @@ const dockerfile = (salt: string): string => `    dockerfileInline: |
       CMD ["sh", "/start.sh"]
 `;
 
-describe("what an image is built from, beside its context", () => {
+describe.each(someTargets)("what an image is built from, beside its context, on %s", (_name, target) => {
   const secret = `t0ken-${Math.random()}`;
   let project: Scratch;
   let devloop: Running;
 
   beforeAll(async () => {
-    const cluster = anyCluster();
+    const cluster = target();
     project = await scratchProject(cluster, "build");
     await project.write("base/Dockerfile", "FROM busybox:1\nCOPY kind /kind\n");
     await project.write("base/kind", "plain");

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import { openKube, type Kube, type KubeObject } from "../../src/cluster/kube.js";
+import { engineApi } from "./engine-api.js";
 
 const run = promisify(execFile);
 
@@ -41,6 +41,11 @@ function load(kubeconfig: string): KubeConfig {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   return config;
+}
+
+/** What devloop.yaml says below `cluster`, indented by two spaces, so that a project runs there. */
+export function providerOf({ flavour }: TestCluster): string {
+  return flavour === "docker" ? "  provider: docker\n" : "";
 }
 
 /** The cluster that most tests use; they are left out where there is none, except on CI. */
@@ -85,53 +90,9 @@ export function api(cluster: TestCluster): ClusterApi {
   };
 }
 
-/** The same for the engine: by the labels of the containers that hold the pods' networks. A path's last parts say what is removed. */
-function engineApi(): ClusterApi {
-  const absent = (): Promise<never> => Promise.reject(new Error("there is no API server"));
-  const ids = async (kind: string, ...filters: string[]): Promise<string[]> => {
-    const all = kind === "ps" ? ["-aq"] : ["ls", "-q"];
-    const args = filters.flatMap((filter) => ["--filter", filter]);
-    return (await shell("docker", kind, ...all, ...args)).split("\n").filter((line) => line !== "");
-  };
-  /** One that goes while it is looked at is one that is not there: all are looked at again. */
-  const pods = async (namespace: string): Promise<readonly KubeObject[]> => {
-    for (let left = 100; ; left -= 1) {
-      const found = await podsNow(namespace).catch((error: unknown) => {
-        if (left === 0) throw error;
-      });
-      if (found) return found;
-      await sleep(100);
-    }
-  };
-  const podsNow = async (namespace: string): Promise<readonly KubeObject[]> => {
-    const holds = await ids("ps", `label=devloop.dev/namespace=${namespace}`, "label=devloop.dev/role=hold");
-    if (holds.length === 0) return [];
-    const text = await shell("docker", "inspect", ...holds);
-    const found = JSON.parse(text) as { readonly Config: { readonly Labels: Record<string, string> } }[];
-    return found.map(({ Config }) => JSON.parse(Config.Labels["devloop.dev/pod"] ?? "{}") as KubeObject);
-  };
-  return {
-    list: absent,
-    get: absent,
-    create: absent,
-    patch: absent,
-    async remove(path) {
-      const [, namespace = "", pod] = /\/namespaces\/([^/]+)(?:\/pods\/([^/]+))?$/.exec(path) ?? [];
-      const own = `label=devloop.dev/project=${namespace}`;
-      const only = pod === undefined ? [] : [`name=^devloop-${namespace}.${namespace}.${pod}$`];
-      const containers = await ids("ps", own, ...only);
-      if (containers.length > 0)
-        await shell("docker", "rm", "-f", "-v", ...containers).catch(() => undefined);
-      if (pod !== undefined) return;
-      for (const kind of ["network", "volume"])
-        for (const id of await ids(kind, own)) await shell("docker", kind, "rm", id).catch(() => undefined);
-    },
-    pods,
-  };
-}
-
-/** Puts an image of the engine's into the cluster's node under its own name, where a node could pull it from a registry. */
-export async function bringImage({ node }: TestCluster, ref: string): Promise<void> {
+/** Puts an image of the engine's into the cluster's node under its own name, where a node could pull it from a registry. The engine has it. */
+export async function bringImage({ flavour, node }: TestCluster, ref: string): Promise<void> {
+  if (flavour === "docker") return;
   const into = 'docker save "$1" | docker exec -i "$0" ctr --namespace k8s.io images import -';
   await shell("sh", "-c", into, node, ref);
 }

@@ -1,13 +1,17 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { buffer, text } from "node:stream/consumers";
+import { extract } from "tar-stream";
 import { api, shell, type TestCluster } from "./clusters.js";
 import { until } from "./devloop.js";
 
 /** What stands in a directory: by path, `file`, its executable bits and its SHA-256; `link` and its target; `directory`. */
 export type Tree = Readonly<Record<string, string>>;
 
-/** A container as the API server tells of it. */
+/** A container as the API server, or the engine, tells of it. */
 export interface LiveContainer {
   readonly pod: string;
   readonly podUid: string;
@@ -66,20 +70,36 @@ export async function containerOf(
   }, `the one container of ${app}`);
 }
 
-/** Runs a script on the node with `$pid`, a process of the container, and its root directory at `$root`. Needs nothing in it. */
+/** Runs a script on the container's machine with `$pid`, a process of the container, and its root directory at `$root`. Needs nothing in it. */
 export async function inContainer(
   cluster: TestCluster,
   { id }: { id: string },
   script: string,
 ): Promise<string> {
+  if (cluster.flavour === "docker") {
+    const pid = (await shell("docker", "inspect", "--format", "{{.State.Pid}}", id)).trim();
+    // By another container: the tests may be no root, and the engine's machine not this one.
+    const beside = ["run", "--rm", "--privileged", "--pid=host", "--network=none", "busybox:1", "sh", "-c"];
+    return shell("docker", ...beside, `pid=${pid}; root=/proc/$pid/root; ${script}`);
+  }
   const find = `for each in $(grep -ls ${id} /proc/[0-9]*/cgroup); do
     pid=$(basename $(dirname $each)); root=/proc/$pid/root; ls $root >/dev/null 2>&1 && break; root=
   done; [ -n "$root" ] || exit 99`;
   return shell("docker", "exec", cluster.node, "sh", "-c", `${find}; ${script}`);
 }
 
-/** What stands in a container below `directory`, as the node's own tools see it: devloop and its agent have no part in it. */
-export async function treeIn(
+/** What stands in a container below `directory`, as the node's own tools or the engine see it: devloop and its agent have no part in it. */
+export function treeIn(
+  cluster: TestCluster,
+  container: { readonly id: string },
+  directory: string,
+): Promise<Tree> {
+  return cluster.flavour === "docker"
+    ? treeByEngine(container, directory)
+    : treeByNode(cluster, container, directory);
+}
+
+async function treeByNode(
   cluster: TestCluster,
   container: { readonly id: string },
   directory: string,
@@ -105,6 +125,29 @@ export async function treeIn(
     else if (kind === "l") entries[path] = `link ${fields[at + 1]!}`;
     else entries[path] = kind === "d" ? "directory" : `kind ${kind ?? ""}`;
   }
+  return entries;
+}
+
+/** By the archive that the engine makes of it. */
+async function treeByEngine({ id }: { readonly id: string }, directory: string): Promise<Tree> {
+  const copy = spawn("docker", ["cp", `${id}:${directory}`, "-"], { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = once(copy, "close") as Promise<[number | null]>;
+  const complaint = text(copy.stderr);
+  const top = `${basename(directory)}/`;
+  const entries: Record<string, string> = {};
+  const archive = extract();
+  copy.stdout.pipe(archive);
+  for await (const entry of archive) {
+    const { name, type, mode, linkname } = entry.header;
+    const bytes = await buffer(entry);
+    const path = name.slice(top.length).replace(/\/$/, "");
+    if (path === "") continue;
+    if (type === "file") entries[path] = fileText(mode, createHash("sha256").update(bytes).digest("hex"));
+    else if (type === "symlink") entries[path] = `link ${linkname}`;
+    else entries[path] = type === "directory" ? "directory" : `kind ${type}`;
+  }
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`docker cp: ${await complaint}`);
   return entries;
 }
 

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster, api, type TestCluster } from "./clusters.js";
+import { api, shell, someTargets, type TestCluster } from "./clusters.js";
 import { launch, longMs, page, start, until, type EventOf, type Running } from "./devloop.js";
 import { processesWith, sleeping } from "./processes.js";
 import { freePort, scratchProject, type Scratch } from "./scratch.js";
@@ -17,18 +17,24 @@ const deployId = "deploy:k8s/overlays/dev";
 const endMs = 20_000;
 const markVariable = "DEVLOOP_TEST_MARK";
 
+const endings = (["SIGINT", "SIGKILL"] as const).flatMap((signal) =>
+  someTargets.map(([name, target]) => [signal, name, target] as const),
+);
+
 // Each phase goes on from what the one before it left: that is what whoever presses ctrl-c does next.
-describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
+describe.each(endings)("%s on %s", (signal, _name, target) => {
   let cluster: TestCluster;
+  let extras: Extras;
   let project: Scratch;
   let mark: string;
   /** A time of its own for the build that is broken off: a step that once ran to its end is cached. */
   const seconds = `25.${Math.floor(Math.random() * 1e6)}`;
 
   beforeAll(async () => {
-    cluster = anyCluster();
+    cluster = target();
+    extras = extrasOf(cluster);
     project = await scratchProject(cluster, `interrupt-${signal.toLowerCase()}`);
-    await project.write("k8s/base/extra.yaml", configMaps(0, 60));
+    await project.write("k8s/base/extra.yaml", extras.before);
     await project.write("web/slow", `${seconds}\n`);
     // Enough to be caught in the act of moving it.
     await project.edit(
@@ -72,11 +78,12 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
     // Long before the step's own end; without ctrl-c nobody is left to stop it: the engine does, or it comes to its end.
     const withinMs = signal === "SIGINT" ? 12_000 : longMs;
     await until(async () => (await sleeping(seconds)).length === 0, "the step to end", withinMs);
+    // Built anew next, so that no node has it.
+    await project.write("web/slow", `0.${Math.floor(Math.random() * 1e6)}\n`);
   });
 
-  it("during a load", async () => {
-    // Built anew as well, so that the node does not have it.
-    await project.write("web/slow", `0.${Math.floor(Math.random() * 1e6)}\n`);
+  it("during a load", async ({ skip }) => {
+    skip(cluster.flavour === "docker", "without a cluster nothing is loaded");
     const devloop = begin();
     await devloop.waitFor("task.progress", ({ id }) => id === "load:web");
     await end(devloop);
@@ -84,20 +91,23 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
 
   it("during an apply", async () => {
     const devloop = begin();
-    await devloop.waitFor(
-      "task.progress",
-      ({ id, progress }) => id === deployId && progress.message.startsWith("applied ConfigMap/"),
-    );
+    // Without a cluster it is over in less time than it would take to tell how far it is.
+    if (cluster.flavour === "docker") await devloop.waitFor("task.started", ({ id }) => id === deployId);
+    else
+      await devloop.waitFor(
+        "task.progress",
+        ({ id, progress }) => id === deployId && progress.message.startsWith("applied ConfigMap/"),
+      );
     await end(devloop);
   });
 
   it("while it waits until all is ready; what left the overlay before is pruned", async () => {
-    await project.write("k8s/base/extra.yaml", configMaps(30, 70));
+    await project.write("k8s/base/extra.yaml", extras.after);
     // Not cached, and slow to become ready.
     await project.edit("web/start.sh", "httpd", "sleep 10; httpd");
     const devloop = begin();
     await devloop.waitFor("task.succeeded", ({ id }) => id === deployId);
-    expect(await configMapsThere()).toEqual(names(30, 70));
+    await expect.poll(extrasThere, { timeout: 20_000 }).toEqual(extras.namesAfter);
     expect(devloop.count("loop.ended", ({ outcome }: EventOf<"loop.ended">) => outcome === "ready")).toBe(0);
     await end(devloop);
   });
@@ -123,7 +133,7 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
         expect.objectContaining({ kind: "deploy", created: 0, changed: 0, pruned: [] }),
       ]),
     );
-    expect(await configMapsThere()).toEqual(names(30, 70));
+    await expect.poll(extrasThere, { timeout: 20_000 }).toEqual(extras.namesAfter);
     for (const [name, port] of Object.entries(project.ports))
       expect(await page(port)).toBe(`${name} version 1\n`);
     await end(devloop);
@@ -169,17 +179,21 @@ describe.each(["SIGINT", "SIGKILL"] as const)("%s", (signal) => {
       .sort((a, b) => String(a.app).localeCompare(String(b.app)));
   }
 
-  async function configMapsThere(): Promise<string[]> {
-    const all = await api(cluster).list(`/api/v1/namespaces/${project.namespace}/configmaps`);
-    return all.map(({ metadata }) => metadata.name).filter((name) => name.startsWith("extra-"));
+  async function extrasThere(): Promise<string[]> {
+    const path = `/api/v1/namespaces/${project.namespace}/configmaps`;
+    const all =
+      cluster.flavour === "docker"
+        ? await recorded(project.namespace)
+        : (await api(cluster).list(path)).map(({ metadata }) => metadata.name);
+    return all.filter((name) => name.startsWith("extra-")).sort();
   }
 });
 
-describe("ctrl-c", () => {
+describe.each(someTargets)("ctrl-c on %s", (_name, target) => {
   let cluster: TestCluster;
   let project: Scratch;
   beforeAll(async () => {
-    cluster = anyCluster();
+    cluster = target();
     project = await scratchProject(cluster, "ctrl-c");
   });
   afterAll(async () => {
@@ -191,7 +205,8 @@ describe("ctrl-c", () => {
     await said(/ready in/);
     child.kill("SIGINT");
     expect(await once(child, "close")).toEqual([130, null]);
-    expect(output()).toMatch(/(web, api|api, web) keep running in the cluster; devloop down removes/);
+    const where = cluster.flavour === "docker" ? "on the container engine" : "in the cluster";
+    expect(output()).toMatch(new RegExp(`(web, api|api, web) keep running ${where}; devloop down removes`));
     expect(await api(cluster).pods(project.namespace)).toHaveLength(2);
   });
 
@@ -255,13 +270,48 @@ describe("ctrl-c", () => {
   }
 });
 
-/** ConfigMaps extra-<from> to extra-<to - 1>. */
-function configMaps(from: number, to: number): string {
-  return names(from, to)
-    .map((name) => `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { a: "1" }\n`)
-    .join("---\n");
+/** Objects beside the workloads, of which some go and others come. */
+interface Extras {
+  readonly before: string;
+  readonly after: string;
+  readonly namesAfter: readonly string[];
 }
 
+/** In a cluster enough to be caught in the act of applying them; without one, where nothing stands for ConfigMaps, CronJobs that never run. */
+function extrasOf({ flavour }: TestCluster): Extras {
+  const [one, from, to, end] =
+    flavour === "docker" ? ([cronJob, 2, 4, 5] as const) : ([configMap, 30, 60, 70] as const);
+  const all = (of: readonly string[]): string => of.map(one).join("---\n");
+  const namesAfter = names(from, end);
+  return { before: all(names(0, to)), after: all(namesAfter), namesAfter };
+}
+
+function configMap(name: string): string {
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { a: "1" }\n`;
+}
+
+function cronJob(name: string): string {
+  const pod = `{ restartPolicy: Never, containers: [{ name: main, image: "busybox:1" }] }`;
+  return `apiVersion: batch/v1
+kind: CronJob
+metadata: { name: ${name} }
+spec: { schedule: "@yearly", jobTemplate: { spec: { template: { spec: ${pod} } } } }
+`;
+}
+
+/** The workloads of a project that the engine holds without pods. */
+async function recorded(project: string): Promise<string[]> {
+  const filters = [
+    "--filter",
+    `label=devloop.dev/project=${project}`,
+    "--filter",
+    "label=devloop.dev/role=record",
+  ];
+  const owners = await shell("docker", "ps", "-a", ...filters, "--format", '{{.Label "devloop.dev/owner"}}');
+  return owners.split("\n").map((owner) => owner.replace(/.*\//, ""));
+}
+
+/** `extra-<from>` to `extra-<to - 1>`. */
 function names(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => `extra-${String(from + index).padStart(2, "0")}`);
 }

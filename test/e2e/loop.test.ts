@@ -2,7 +2,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { chmod, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster, api, someTargets, type TestCluster } from "./clusters.js";
+import { api, someTargets, type TestCluster } from "./clusters.js";
 import { page, runToEnd, start, until, type EventOf, type Running } from "./devloop.js";
 import { sleeping } from "./processes.js";
 import { scratchProject, type Scratch } from "./scratch.js";
@@ -221,9 +221,9 @@ describe.each(someTargets)("the loop on %s", (_name, target) => {
   });
 });
 
-describe("the very first build", () => {
+describe.each(someTargets)("the very first build on %s", (_name, target) => {
   it("an edit during it is not lost: it is what is served in the end", async () => {
-    const cluster = anyCluster();
+    const cluster = target();
     await using project = await scratchProject(cluster, "first");
     await project.write("web/slow", `30.${Math.floor(Math.random() * 1e6)}\n`);
     await using devloop = start({ cluster, cwd: project.root });
@@ -237,9 +237,9 @@ describe("the very first build", () => {
   });
 });
 
-describe("devloop run", () => {
+describe.each(someTargets)("devloop run on %s", (_name, target) => {
   it("builds, loads, applies, waits until ready and exits 0; 1 when it does not work", async () => {
-    const cluster = anyCluster();
+    const cluster = target();
     await using project = await scratchProject(cluster, "run");
     const good = await runToEnd({ cluster, cwd: project.root, args: ["run", "--timeout", "4m"] });
     expect(good).toMatchObject({ code: 0, stdout: expect.stringMatching(/ready in/) });

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { api, type TestCluster } from "./clusters.js";
+import { api, providerOf, type TestCluster } from "./clusters.js";
 
 /** A project of a test's own, in a directory of its own. */
 export interface ScratchDirectory extends AsyncDisposable {
@@ -81,8 +81,8 @@ function files(cluster: TestCluster, namespace: string, ports: Scratch["ports"])
     "devloop.yaml": `version: 1
 name: ${namespace}
 cluster:
-  namespace: ${namespace}${cluster.flavour === "docker" ? "\n  provider: docker" : ""}
-images:
+  namespace: ${namespace}
+${providerOf(cluster)}images:
   web:
     context: web
   api:

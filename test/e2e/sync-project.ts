@@ -1,11 +1,13 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestCluster } from "./clusters.js";
+import { api, providerOf, type TestCluster } from "./clusters.js";
 import { freePort, scratchDirectory, type ScratchDirectory } from "./scratch.js";
 
 /** A project whose files are synced, with a forward to port 8080 of each app that serves pages. */
 export interface SyncProject extends ScratchDirectory {
   readonly port: (app: string) => number;
+  /** How many pods an app is to have: by the API server, or by the manifest where there is none. */
+  readonly scale: (app: string, replicas: number) => Promise<void>;
 }
 
 export interface App {
@@ -38,8 +40,9 @@ export async function syncProject(
   const project = await scratchDirectory(cluster, name, (namespace) => ({
     "devloop.yaml": `version: 1
 name: ${namespace}
-cluster: { namespace: ${namespace} }
-images:
+cluster:
+  namespace: ${namespace}
+${providerOf(cluster)}images:
 ${Object.entries(images)
   .map(([image, keys]) => `  ${image}:\n    context: ${image}\n${keys}`)
   .join("\n")}
@@ -48,7 +51,7 @@ forwards:
 ${[...ports].map(([app, port]) => `  - { deployment: ${app}, local: ${port}, remote: 8080 }`).join("\n") || "  []"}
 `,
     "k8s/namespace.yaml": `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${namespace} }\n`,
-    ...Object.fromEntries(apps.map((app) => [`k8s/${app.name}.yaml`, JSON.stringify(deployment(app))])),
+    ...Object.fromEntries(apps.map((app) => [manifestOf(app), JSON.stringify(deployment(app))])),
     ...files,
   }));
   return {
@@ -58,7 +61,21 @@ ${[...ports].map(([app, port]) => `  - { deployment: ${app}, local: ${port}, rem
       if (port === undefined) throw new Error(`${app} serves no pages`);
       return port;
     },
+    async scale(name, replicas) {
+      const app = apps.find((each) => each.name === name);
+      if (!app) throw new Error(`there is no app ${name}`);
+      if (cluster.flavour === "docker")
+        await project.write(manifestOf(app), JSON.stringify(deployment({ ...app, replicas })));
+      else
+        await api(cluster).patch(`/apis/apps/v1/namespaces/${project.namespace}/deployments/${name}/scale`, {
+          spec: { replicas },
+        });
+    },
   };
+}
+
+function manifestOf({ name }: App): string {
+  return `k8s/${name}.yaml`;
 }
 
 function deployment({ name, image, replicas, serves, containers = [], pod, container }: App): object {

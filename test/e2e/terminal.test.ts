@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PublicState } from "../../src/control/protocol.js";
-import { anyCluster, type TestCluster } from "./clusters.js";
+import { anyCluster, someTargets, type TestCluster } from "./clusters.js";
 import { page, runToEnd, until } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 import { openTerminal, type Terminal } from "./tmux.js";
 
 // In tmux: a terminal of which the test can ask what stands on it.
-describe("the screen in a terminal", () => {
+describe.each(someTargets)("the screen in a terminal, on %s", (_name, target) => {
   let cluster: TestCluster;
   let project: Scratch;
   let terminal: Terminal;
 
   beforeAll(async () => {
-    cluster = anyCluster();
+    cluster = target();
     project = await scratchProject(cluster, "terminal");
     terminal = await openTerminal(project.root, { KUBECONFIG: cluster.kubeconfig });
   });
@@ -89,7 +89,9 @@ describe("the screen in a terminal", () => {
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     await terminal.see((text) =>
-      /(web, api|api, web) keep running in the cluster; devloop down removes/.test(text),
+      /(web, api|api, web) keep running (in the cluster|on the container engine); devloop down removes/.test(
+        text,
+      ),
     );
     expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
   });
@@ -151,6 +153,7 @@ describe("the screen in a terminal", () => {
   });
 });
 
+// Where the containers run has no part in it.
 describe("the screen where it is a terminal's only program", () => {
   it.each(["", " --inline"])("goes on after ctrl-z, which nobody could bring back: up%s", async (flag) => {
     const cluster = anyCluster();

@@ -15,6 +15,8 @@ export interface DiskPlaces {
   readonly engine: ContainerEngine;
   /** Left out when the cluster is not known or does not answer: its nodes are left alone then. */
   readonly cluster?: { readonly kube: Kube; readonly nodes: readonly NodeRef[] };
+  /** References that the engine itself may start containers of, with who does. */
+  readonly deployed?: (options: { readonly signal: AbortSignal }) => Promise<ReadonlyMap<string, string>>;
 }
 
 export interface SurveyRequest {
@@ -55,7 +57,7 @@ export interface Removal {
  * cluster that does not say what it runs, is left out with a note. Throws ENGINE_UNREACHABLE.
  */
 export async function surveyDisk(
-  { engine, cluster }: DiskPlaces,
+  { engine, cluster, deployed }: DiskPlaces,
   request: SurveyRequest,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<DiskSurvey> {
@@ -66,6 +68,7 @@ export async function surveyDisk(
   ]);
   // Asked after what is there was read: what came into use meanwhile is seen.
   const uses = cluster ? await readUses(cluster.kube, notes, signal) : undefined;
+  const current = new Map([...(request.current ?? []), ...((await deployed?.({ signal })) ?? [])]);
   // Without nodes the cluster starts its pods from the engine's own images.
   const unknown = cluster?.nodes.length === 0 ? [] : [own];
   const stores = uses ? [own, ...nodes] : unknown;
@@ -73,7 +76,7 @@ export async function surveyDisk(
   const images = stores
     .flatMap((store) => store.images)
     .filter((image) => wanted?.has(image.repository) ?? true);
-  const choices = chooseImages(images, { keep: request.keep, uses: withCurrent(uses, request.current) });
+  const choices = chooseImages(images, { keep: request.keep, uses: withCurrent(uses, current) });
   const places = stores.map((store) => surveyPlace(store, choices));
   return { places, notes, remove: (options) => removeAll(stores, places, options) };
 }
@@ -142,9 +145,9 @@ async function readUses(kube: Kube, notes: string[], signal: AbortSignal): Promi
 
 function withCurrent(
   uses: ImageUses | undefined,
-  current: ReadonlyMap<string, string> | undefined,
+  current: ReadonlyMap<string, string>,
 ): ImageUses {
-  const refs = [...(current ?? [])].map(([ref, who]): [string, string] => [containerdName(ref), who]);
+  const refs = [...current].map(([ref, who]): [string, string] => [containerdName(ref), who]);
   // Who runs it says more than that it is new.
   return { refs: new Map([...refs, ...(uses?.refs ?? [])]), digests: uses?.digests ?? new Map() };
 }

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import type Dockerode from "dockerode";
 import type { DiskPlaces } from "../../cluster/disk/survey.js";
 import type { LayerMemory } from "../../cluster/load/known-layers.js";
@@ -12,6 +11,7 @@ import { kubernetesTarget } from "../../cluster/target.js";
 import { connectEngine } from "../../docker/connect.js";
 import type { EngineApi } from "../../docker/dial.js";
 import { dockerTarget } from "../../docker/target/docker-target.js";
+import { deployedImages } from "../../docker/target/image-uses.js";
 import { label, labelled } from "../../docker/target/labels.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";
@@ -19,6 +19,7 @@ import type { ContainerEngine, FindCredential } from "../../engine/container-eng
 import type { ClusterSpec } from "../../engine/model.js";
 import type { Target } from "../../engine/target.js";
 import { count } from "../../lib/format.js";
+import { homeDirectory } from "../../lib/home.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,9 +31,14 @@ export interface EngineAdapter {
   readonly credentials: FindCredential;
 }
 export function openEngine(env: Environment): EngineAdapter {
-  const home = env["HOME"] ?? homedir();
+  const home = homeDirectory(env);
   const credentials = dockerCredentials(env, { home });
   return { ...connectEngine(findEngine(env, { home }), { credentials }), credentials };
+}
+
+/** The engine as a place where images are, whoever runs them. */
+export function enginePlaces({ engine }: Pick<EngineAdapter, "engine">): DiskPlaces {
+  return { engine, deployed: (by) => deployedImages(engine, by) };
 }
 
 /** Where the project runs, opened, with the places where its images are. */
@@ -93,7 +99,7 @@ async function openKubernetes(spec: ClusterSpec, options: OpenOptions): Promise<
   const { kube, nodes, registry } = resolved;
   return {
     target: kubernetesTarget(resolved, engine.engine, layers),
-    disk: { engine: engine.engine, cluster: { kube, nodes } },
+    disk: { ...enginePlaces(engine), cluster: { kube, nodes } },
     ...(registry ? { registry } : {}),
   };
 }
@@ -113,5 +119,5 @@ async function openDocker(
     watchHealth: (health) => watchEngineHealth(engine, health),
     signal,
   });
-  return { target, disk: { engine } };
+  return { target, disk: enginePlaces({ engine }) };
 }

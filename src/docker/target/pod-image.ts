@@ -1,16 +1,18 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
-import type { ContainerEngine } from "../../engine/container-engine.js";
+import { type ContainerEngine, EngineStatusError } from "../../engine/container-engine.js";
 import { DevloopError } from "../../lib/errors.js";
 import type { EngineContainers } from "../engine-containers.js";
 import { podBinary } from "./pod-binaries.js";
 
 const repository = "devloop/pod";
 
+type Engine = Pick<ContainerEngine, "image" | "images" | "untagImage" | "containers">;
+
 /** Makes the image of the pods' own program, unless the engine has it, and returns its name. Throws LOAD_FAILED. */
 export async function ensurePodImage(
-  engine: Pick<ContainerEngine, "image" | "images" | "untagImage">,
+  engine: Engine,
   containers: EngineContainers,
   platform: string,
   options: { readonly signal: AbortSignal },
@@ -20,24 +22,55 @@ export async function ensurePodImage(
     throw new DevloopError("LOAD_FAILED", `the docker target is not made for engines of ${platform}`, {
       hint: "use a kind or k3d cluster: cluster: {provider: kind}",
     });
-  const ref = `${repository}:${createHash("sha256").update(binary).digest("hex").slice(0, 12)}`;
+  const ref = nameOf(binary);
   if (await engine.image(ref, options)) return ref;
   const archive = pack();
   archive.entry({ name: "pod", mode: 0o755 }, Buffer.from(binary));
   archive.entry({ name: "endpoints", mode: 0o644 }, "end\n");
   archive.finalize();
   await containers.importImage(ref, await buffer(archive), options);
-  await removeOlder(engine, ref, options);
+  await removeUnusedPodImages(engine, platform, options);
   return ref;
 }
 
-/** What other versions of devloop have made goes; the engine keeps those that containers still use. */
-async function removeOlder(
-  engine: Pick<ContainerEngine, "images" | "untagImage">,
-  ref: string,
+/** What other versions of devloop have made for pods that are gone. */
+export async function unusedPodImages(
+  engine: Pick<Engine, "images" | "containers">,
+  platform: string,
   options: { readonly signal: AbortSignal },
-): Promise<void> {
-  const tags = (await engine.images(options)).flatMap(({ tags: of }) => of);
-  const older = tags.filter((tag) => tag.startsWith(`${repository}:`) && tag !== ref);
-  await Promise.all(older.map((tag) => engine.untagImage(tag, options).catch(() => undefined)));
+): Promise<readonly string[]> {
+  const binary = podBinary(platform);
+  const own = binary && nameOf(binary);
+  const images = await engine.images(options);
+  // Asked last: a container made meanwhile is seen.
+  const used = new Set((await engine.containers([], { ...options, all: true })).map((each) => each.imageId));
+  return images
+    .filter(({ id }) => !used.has(id))
+    .flatMap(({ tags }) => tags)
+    .filter((tag) => tag.startsWith(`${repository}:`) && tag !== own)
+    .sort();
+}
+
+/** Removes them, and returns those that are gone. Throws ENGINE_UNREACHABLE. */
+export async function removeUnusedPodImages(
+  engine: Pick<Engine, "images" | "containers" | "untagImage">,
+  platform: string,
+  options: { readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const unused = await unusedPodImages(engine, platform, options);
+  const gone = unused.map(async (ref) => {
+    try {
+      await engine.untagImage(ref, options);
+      return [ref];
+    } catch (error) {
+      if (!(error instanceof EngineStatusError)) throw error;
+      // A pod of a moment ago keeps it.
+      return [];
+    }
+  });
+  return (await Promise.all(gone)).flat();
+}
+
+function nameOf(binary: Uint8Array): string {
+  return `${repository}:${createHash("sha256").update(binary).digest("hex").slice(0, 12)}`;
 }

@@ -4,6 +4,7 @@ import type { AppliedWorkload } from "../../engine/model.js";
 import type { ApplyRequest, Target, WorkOptions } from "../../engine/target.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import type { AppliedObjects } from "./applied.js";
+import { checkedObject } from "./checked.js";
 import { type FoundOwner, foundOwners } from "./found-owners.js";
 import { type FoundPod, lookAtPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
@@ -99,7 +100,8 @@ export async function openProjectObjects(
       ...object,
       metadata: { ...object.metadata, namespace: object.metadata.namespace ?? request.namespace },
     });
-    const objects = request.objects.map(at);
+    // One that is refused leaves all others as they are.
+    const objects = request.objects.map(checkedObject).map(at);
     const ignored = tellOnce(objects.map(passedOver).filter((line) => line !== undefined));
     if (ignored.length > 0) onNote(`not honoured without a cluster: ${ignored.join(", ")}`);
     const isFirst = !applied.has(deploy);

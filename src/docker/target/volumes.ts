@@ -73,16 +73,15 @@ export function podVolumes(spec: PodSpec, pod: PodFacts, sources: VolumeSources)
 function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolume {
   const { name, configMap, secret, projected, downwardAPI, persistentVolumeClaim } = volume;
   if (persistentVolumeClaim) return { name, claim: persistentVolumeClaim.claimName, shared: true, files: [] };
-  if (volume.emptyDir !== undefined) return { name, shared: true, files: [] };
+  const kind = Object.keys(volume).find((key) => key !== "name");
+  if (kind === undefined || volume.emptyDir !== undefined) return { name, shared: true, files: [] };
   const sources: readonly FileSource[] | undefined = projected
     ? (projected.sources ?? [])
     : (configMap ?? secret ?? downwardAPI)
       ? [volume]
       : undefined;
-  if (!sources) {
-    const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
+  if (!sources)
     throw new PodConfigError(`volume ${name} is of kind ${kind}, which the docker target does not mount`);
-  }
   const mode = (projected ?? configMap ?? secret)?.defaultMode ?? 0o644;
   return { name, shared: false, files: sources.flatMap((source) => filesOf(source, mode, pod, find)) };
 }

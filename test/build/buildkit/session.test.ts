@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { buildImage } from "../../../src/build/build.js";
 import { credentialServices } from "../../../src/build/buildkit/credentials.js";
 import { GrpcError, grpcStatus } from "../../../src/build/buildkit/grpc.js";

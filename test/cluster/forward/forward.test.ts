@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
+import { carryConnection } from "../../../src/cluster/forward/connection.js";
 import { type ForwardOptions, startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
@@ -106,6 +107,32 @@ describe("a pod whose process starts anew", () => {
       expect(run.listeners()).toBe(0);
     });
   });
+});
+
+it("a connection that no pod takes is reset, not ended", async () => {
+  let asked = 0;
+  const server = createServer((socket) => {
+    void carryConnection({ openTunnel: () => Promise.reject(new Error("connection refused")) }, socket, {
+      pods: () => [pod],
+      podsChanged: () => () => undefined,
+      processRestarted: () => () => undefined,
+      port: () => 8080,
+      signal: new AbortController().signal,
+      // Its patience is over after a few looks at the clock.
+      now: () => (asked += 4_000),
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = createConnection((server.address() as AddressInfo).port, "127.0.0.1");
+  const told = await new Promise((resolve) => {
+    client.once("error", resolve);
+    client.resume().once("end", () => {
+      resolve("an end");
+    });
+  });
+  expect(told).toMatchObject({ code: "ECONNRESET" });
+  server.close();
 });
 
 describe("the local port", () => {
