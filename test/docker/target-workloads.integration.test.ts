@@ -154,7 +154,7 @@ function story(target: Target) {
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(new Error(`${what}: ${JSON.stringify([...lines])}`));
-        }, 220_000);
+        }, 280_000);
         const look = (): void => {
           if (!is()) return;
           clearTimeout(timer);
