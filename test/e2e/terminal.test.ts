@@ -82,7 +82,9 @@ describe.each(someTargets)("the screen in a terminal, on %s", (_name, target) =>
   it("gives the terminal back on q, says what keeps running, and exits with 0", async () => {
     await terminal.type("q");
     const screen = await terminal.see((text) => text.includes("keep running"));
-    expect(screen).toMatch(/(web, api|api, web) keep running (in the cluster|on the container engine); devloop down removes/);
+    expect(screen).toMatch(
+      /(web, api|api, web) keep running (in the cluster|on the container engine); devloop down removes/,
+    );
     expect(await terminal.state()).toEqual({ exitCode: 0, ...sane });
   });
 
