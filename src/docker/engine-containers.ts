@@ -75,6 +75,9 @@ export interface EngineContainers {
   importImage(ref: string, archive: Buffer, options: Options): Promise<void>;
 }
 
+/** How long somebody else's removal of a container is waited for, in ms. */
+const removalMs = 10_000;
+
 export function engineContainers(api: EngineApi): EngineContainers {
   const at = (id: string, rest: string): string => `/containers/${encodeURIComponent(id)}${rest}`;
   const inspect = async (id: string, { signal }: Options): Promise<InspectedContainer | undefined> => {
@@ -108,7 +111,11 @@ export function engineContainers(api: EngineApi): EngineContainers {
       await orUndefined(removed).catch(async (error: unknown) => {
         if (!(error instanceof EngineStatusError) || error.status !== 409) throw error;
         // Somebody is removing it already: until that is done its name is taken.
-        await orUndefined(api.json("POST", at(id, "/wait"), { signal, query: { condition: "removed" } }));
+        const until = AbortSignal.any([signal, AbortSignal.timeout(removalMs)]);
+        const gone = api.json("POST", at(id, "/wait"), { signal: until, query: { condition: "removed" } });
+        await orUndefined(gone).catch(() => {
+          signal.throwIfAborted();
+        });
       });
     },
     async wait(id, { signal }) {

@@ -203,6 +203,11 @@ describe("the docker target and its engine", () => {
   });
 
   it("brings back what somebody removes again and again, without the wait of what fails", async () => {
+    const ends: unknown[] = [];
+    store.subscribe((_type, object) => {
+      const { containerStatuses: [shown] = [] } = (object["status"] ?? {}) as Status;
+      if (object.kind === "Pod" && shown?.state?.terminated !== undefined) ends.push(shown);
+    });
     await apply(await open(), [workload("Deployment")]);
     for (const attempt of ["0", "1", "2"]) {
       const run = await until(() => runs().find(({ labels }) => labels[label.attempt] === attempt));
@@ -210,6 +215,8 @@ describe("the docker target and its engine", () => {
       await engine.containers.remove(run.id, { signal });
     }
     await until(() => runs().some(({ labels }) => labels[label.attempt] === "3"));
+    // Nor is it shown as one that has failed.
+    expect(ends).toEqual([]);
     expect(store.all("Event").map((event) => event["reason"])).not.toContain("BackOff");
   });
 

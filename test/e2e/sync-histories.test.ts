@@ -1,7 +1,7 @@
 import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { anyCluster, api, type TestCluster } from "./clusters.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { api, someTargets, type TestCluster } from "./clusters.js";
 import { containersOf, differences, inContainer, treeHere, treeIn } from "./containers.js";
 import { start, until, type Running } from "./devloop.js";
 import { syncProject, webDockerfile, webStart, type SyncProject } from "./sync-project.js";
@@ -15,26 +15,6 @@ let replicas = 1;
 /** Where in the events the last edit was that asks for an image. */
 let rebuiltAt = 0;
 
-beforeAll(async () => {
-  cluster = anyCluster();
-  project = await syncProject(cluster, "sync-histories", {
-    images: { web: `    sync: [{ src: www, dest: /www }]\n    rebuild: [www/lock.json]` },
-    apps: [{ name: "web", image: "web", serves: true }],
-    files: {
-      "web/Dockerfile": webDockerfile,
-      "web/start.sh": webStart,
-      "web/www/index.html": "web 1\n",
-      "web/www/lock.json": "1\n",
-    },
-  });
-  devloop = start({ cluster, cwd: project.root });
-  await devloop.ready();
-});
-afterAll(async () => {
-  await devloop.stop();
-  await project[Symbol.asyncDispose]();
-});
-
 /** Numbers from 0 to 1 that a seed decides (mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c). */
 function randomFrom(start: number): () => number {
   let state = start;
@@ -46,7 +26,7 @@ function randomFrom(start: number): () => number {
   };
 }
 
-const random = randomFrom(seed);
+let random = randomFrom(seed);
 const below = (limit: number): number => Math.floor(random() * limit);
 const oneOf = <T>(list: readonly T[]): T => list[below(list.length)]!;
 
@@ -144,8 +124,7 @@ const disturbances: readonly (() => Promise<string>)[] = [
   },
   async () => {
     replicas = replicas === 1 ? 2 : 1;
-    const path = `/apis/apps/v1/namespaces/${project.namespace}/deployments/web/scale`;
-    await api(cluster).patch(path, { spec: { replicas } });
+    await project.scale("web", replicas);
     return `scale to ${replicas}`;
   },
 ];
@@ -186,29 +165,53 @@ async function inStep(): Promise<true> {
   return true;
 }
 
-it(
-  `${histories} random histories, each of which ends in step (seed ${seed})`,
-  { timeout: 3_600_000 },
-  async () => {
-    let slowest = 0;
-    for (let number = 1; number <= histories; number += 1) {
-      const done: string[] = [];
-      let disturbed = false;
-      for (let count = 1 + below(6); count > 0; count -= 1) {
-        const disturbs: boolean = !disturbed && random() < 0.07;
-        disturbed ||= disturbs;
-        done.push(await oneOf(disturbs ? disturbances : edits)());
+describe.each(someTargets)("on %s", (where, target) => {
+  beforeAll(async () => {
+    random = randomFrom(seed);
+    replicas = 1;
+    cluster = target();
+    project = await syncProject(cluster, "sync-histories", {
+      images: { web: `    sync: [{ src: www, dest: /www }]\n    rebuild: [www/lock.json]` },
+      apps: [{ name: "web", image: "web", serves: true }],
+      files: {
+        "web/Dockerfile": webDockerfile,
+        "web/start.sh": webStart,
+        "web/www/index.html": "web 1\n",
+        "web/www/lock.json": "1\n",
+      },
+    });
+    devloop = start({ cluster, cwd: project.root });
+    await devloop.ready();
+  });
+  afterAll(async () => {
+    await devloop.stop();
+    await project[Symbol.asyncDispose]();
+  });
+
+  it(
+    `${histories} random histories, each of which ends in step (seed ${seed})`,
+    { timeout: 3_600_000 },
+    async () => {
+      let slowest = 0;
+      for (let number = 1; number <= histories; number += 1) {
+        const done: string[] = [];
+        let disturbed = false;
+        for (let count = 1 + below(6); count > 0; count -= 1) {
+          const disturbs: boolean = !disturbed && random() < 0.07;
+          disturbed ||= disturbs;
+          done.push(await oneOf(disturbs ? disturbances : edits)());
+        }
+        const began = Date.now();
+        const what = `history ${number} of seed ${seed} (${done.join("; ")})`;
+        const since = devloop.mark();
+        await until(inStep, what).catch((error: unknown) => {
+          throw new Error(`${what}; since then:\n${told(since)}`, { cause: error });
+        });
+        if (!disturbed) slowest = Math.max(slowest, Date.now() - began);
       }
-      const began = Date.now();
-      const what = `history ${number} of seed ${seed} (${done.join("; ")})`;
-      const since = devloop.mark();
-      await until(inStep, what).catch((error: unknown) => {
-        throw new Error(`${what}; since then:\n${told(since)}`, { cause: error });
-      });
-      if (!disturbed) slowest = Math.max(slowest, Date.now() - began);
-    }
-    process.stdout.write(
-      `${histories} histories of seed ${seed}: after edits alone in step within ${slowest} ms\n`,
-    );
-  },
-);
+      process.stdout.write(
+        `${histories} histories of seed ${seed} on ${where}: after edits alone in step within ${slowest} ms\n`,
+      );
+    },
+  );
+});

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 import type { Attestation } from "../../build/frontend-attributes.js";
 import { checkPaths } from "../../config/check-paths.js";
@@ -122,6 +123,8 @@ export function openSession(
   let opened: Target | undefined;
   // What was begun outlives the signal until `end` has let the running tasks finish.
   const life = new AbortController();
+  // Each forward listens to it.
+  setMaxListeners(0, life.signal);
 
   async function begin({ onNote }: { readonly onNote: (message: string) => void }): Promise<void> {
     redactor.add(secretArgs(project));

@@ -76,14 +76,21 @@ export async function runSlot(
     try {
       const id = slot().id ?? (await beginRun(attempt));
       const { ended, taken } = await follow(id);
+      const again = restart === "Always" || (restart === "OnFailure" && ended.exitCode !== 0);
+      if (again && taken) {
+        attempt += 1;
+        // It is on its way, and has not crashed.
+        const state = { waiting: { reason: "ContainerCreating" } };
+        work.change({ id: undefined, state, lastState: {}, restarts: attempt, started: false, ready: false });
+        await sleep(retryMs, undefined, { signal });
+        continue;
+      }
       const ranMs = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
       if (ranMs >= healedMs) failures = 0;
-      const again = restart === "Always" || (restart === "OnFailure" && ended.exitCode !== 0);
       work.change({ state: { terminated: ended }, ready: !again && slot().init && ended.exitCode === 0 });
       if (!again) return ended.exitCode;
-      if (taken) await sleep(retryMs, undefined, { signal });
-      else await backOff(ended, failures);
-      if (!taken) failures += 1;
+      await backOff(ended, failures);
+      failures += 1;
       attempt += 1;
       work.change({ id: undefined, restarts: attempt, lastState: { terminated: ended }, started: false });
     } catch (error) {

@@ -35,6 +35,12 @@ export interface DockerTargetOptions {
   readonly signal: AbortSignal;
 }
 
+interface ContainerStatus {
+  readonly name: string;
+  readonly containerID?: string;
+  readonly state?: { readonly running?: object };
+}
+
 /** Kinds whose pods are not replaced by others. */
 const withoutRollout = new Set(["Job", "PersistentVolumeClaim"]);
 
@@ -92,10 +98,11 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
 
   /** The id of a container's present run. Throws where it does not run. */
   function runId(home: string, pod: string, container: string): string {
-    const { containerStatuses = [] } = (store.get("Pod", home, pod)?.["status"] ?? {}) as {
-      readonly containerStatuses?: readonly { readonly name: string; readonly containerID?: string }[];
-    };
-    const id = containerStatuses.find(({ name }) => name === container)?.containerID;
+    const status = (store.get("Pod", home, pod)?.["status"] ?? {}) as Readonly<
+      Record<"initContainerStatuses" | "containerStatuses", readonly ContainerStatus[] | undefined>
+    >;
+    const all = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+    const id = all.find(({ name, state }) => name === container && state?.running)?.containerID;
     if (id === undefined) throw new Error(`container ${container} of pod ${pod} does not run`);
     return id;
   }
