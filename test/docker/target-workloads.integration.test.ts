@@ -78,7 +78,7 @@ const objects = (version: string): readonly KubeObject[] => [
   workload("Deployment", "turning", {
     ...labelled("turning"),
     ...template("turning", {
-      command: sh(`sleep 2; touch /ready; sleep 6; rm /ready; sleep 6; touch /ready; ${stay}`),
+      command: sh(`sleep 2; touch /ready; sleep 10; rm /ready; sleep 10; touch /ready; ${stay}`),
       readinessProbe: {
         exec: { command: ["cat", "/ready"] },
         periodSeconds: 1,
@@ -154,7 +154,7 @@ function story(target: Target) {
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(new Error(`${what}: ${JSON.stringify([...lines])}`));
-        }, 220_000);
+        }, 280_000);
         const look = (): void => {
           if (!is()) return;
           clearTimeout(timer);
@@ -193,7 +193,7 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
   afterAll(async () => {
     for (const each of stories) await each[Symbol.asyncDispose]();
     await leave();
-  }, 120_000);
+  }, 300_000);
 
   it("a StatefulSet's by name and in order", async () => {
     const [there, here] = await told("ordered", (lines) => count(lines, "is ready") === 3);

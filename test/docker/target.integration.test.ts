@@ -50,12 +50,12 @@ const service = (name: string, port: object, more: object = {}): KubeObject => (
 const webService = service("web", { port: 80, targetPort: 8080 });
 
 async function until<T>(look: () => Promise<T | undefined | false>, what: string): Promise<T> {
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 180_000; Date.now() < end;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`${what}: not within a minute`);
+  throw new Error(`${what}: not within three minutes`);
 }
 
 describe.skipIf(!(await hasImage()))("the docker target", () => {
@@ -90,7 +90,7 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     return (stdout + stderr).trim();
   }
   const fetched = (from: string, url: string): Promise<string> =>
-    run(from, `timeout 2 wget -qO- ${url} 2>&1`).catch(String);
+    run(from, `timeout 20 wget -qO- ${url} 2>&1`).catch(String);
   const withRole = (role: string) =>
     containers.list([labelled(label.project, project), labelled(label.role, role)], { signal: never });
 

@@ -39,7 +39,7 @@ describe.each(someTargets)("devloop mcp, as an agent uses it, on %s", (_name, ta
   const devloop = (...args: string[]) =>
     runToEnd({ cluster, cwd: project.root, args, env: { XDG_RUNTIME_DIR: runtime } });
   const call = async (name: string, args: Record<string, unknown> = {}) => {
-    const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
+    const result = await client.callTool({ name, arguments: args }, { timeout: 300_000 });
     const [content] = result.content as unknown as [{ text: string }];
     return {
       failed: result.isError === true,
