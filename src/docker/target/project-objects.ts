@@ -66,7 +66,7 @@ export async function openProjectObjects(
   setMaxListeners(0, closing.signal);
   const lives = { closing: closing.signal, signal: life };
   for (const { id, deploy, object, pods, recorded } of owners) {
-    const options = { deploy, existing: pods, recorded, found: true, ...lives };
+    const options = { deploy, isApplied: isApplied(id), existing: pods, recorded, found: true, ...lives };
     workloads.set(id, { deploy, running: startWorkload(host, object, options) });
   }
   const ingresses: Ingresses = openIngresses({
@@ -77,6 +77,11 @@ export async function openProjectObjects(
   /** By id: what is removed and not gone yet. */
   const leaving = new Map<string, Promise<unknown>>();
   const told = new Set<string>();
+
+  /** It may have gone over to another deploy. */
+  function isApplied(id: string): () => boolean {
+    return () => applied.has(workloads.get(id)?.deploy ?? "");
+  }
 
   function pods(of: (owned: Owned) => boolean = () => true): readonly RunningPod[] {
     return [...workloads.values()].filter(of).flatMap(({ running }) => running.pods());
@@ -178,6 +183,7 @@ export async function openProjectObjects(
       known?.running ??
       startWorkload(host, object, {
         ...{ deploy, existing: [], recorded: false, found: false, after: leaving.get(id), ...lives },
+        isApplied: isApplied(id),
       });
     workloads.set(id, { deploy, running });
     return running;

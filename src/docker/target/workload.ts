@@ -32,6 +32,8 @@ export interface RunningWorkload {
 
 export interface WorkloadOptions {
   readonly deploy: string;
+  /** What its deploy brings is known: another session may have made what is there. */
+  readonly isApplied: () => boolean;
   /** Those of its pods that are there. */
   readonly existing: readonly FoundPod[];
   /** A record of it without pods is there. */
@@ -53,7 +55,7 @@ const retryMs = 1_000;
 export function startWorkload(
   host: PodHost,
   first: KubeObject,
-  { deploy, existing, recorded, found, after, closing, signal }: WorkloadOptions,
+  { deploy, isApplied, existing, recorded, found, after, closing, signal }: WorkloadOptions,
 ): RunningWorkload {
   const { store, project } = host;
   const { kind } = first;
@@ -93,7 +95,7 @@ export function startWorkload(
     const of = { ...labels(), [label.uid]: pod.metadata.uid ?? "" };
     const find: FindConfig = (...args) => {
       // What its deploy brings is not known yet: what need not be there would count as absent.
-      if (resting) throw new PodConfigError(`deploy ${deploy} is not applied yet`);
+      if (!isApplied()) throw new PodConfigError(`deploy ${deploy} is not applied yet`);
       // An old one needs what it was made with until the new one has taken its place.
       return hashOf(pod) === templateHash(object) ? host.find(...args) : host.findFormer(...args);
     };
