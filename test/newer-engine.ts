@@ -8,7 +8,7 @@ import { findEngine } from "../src/docker/endpoint.js";
  * with CI=true they fail.
  */
 export const hasNewerEngine: boolean = await connectEngine(findEngine(process.env, { home: homedir() }))
-  .engine.ping({ signal: AbortSignal.timeout(5000) })
+  .engine.ping({ signal: AbortSignal.timeout(30_000) })
   .then(
     ({ apiVersion }) => Number(apiVersion.split(".")[1]) >= 42,
     () => false,

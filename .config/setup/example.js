@@ -35,15 +35,40 @@ export async function neededProfiles() {
 }
 
 /**
- * The loop, on this terminal. Resolves with its exit code.
+ * The loop, on this terminal; what ends this process ends it too. Resolves with its exit code.
  * @param {readonly string[]} args
  * @returns {Promise<number>}
  */
 export async function runUp(args) {
-  const child = spawn(process.execPath, ["dist/cli.js", "up", ...args], { cwd: root, stdio: "inherit" });
-  // The terminal tells the child, too; it ends in its own time.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
+  const isScreen = hasScreen(args);
+  const child = spawn(process.execPath, ["dist/cli.js", "up", ...args], {
+    cwd: root,
+    stdio: "inherit",
+    // A screen needs the terminal's own group. Without one it gets what is sent to it here alone, as one interrupt: with the
+    // terminal's ctrl-c as well, it would not end in order.
+    detached: !isScreen,
+  });
+  if (isScreen) {
+    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"]))
+      process.on(signal, () => child.kill(signal));
+    // The terminal that goes away tells the child, too, whose loop goes on without it.
+    process.on("SIGHUP", () => undefined);
+  } else stopper(child, { onInterrupt: () => undefined });
   return await exitOf(child);
+}
+
+/**
+ * Whether `devloop up` shows its screen, and reads keys, rather than printing lines.
+ * @param {readonly string[]} args
+ */
+function hasScreen(args) {
+  const { TERM, CI } = process.env;
+  return (
+    Boolean(process.stdin.isTTY && process.stdout.isTTY) &&
+    TERM !== "dumb" &&
+    [undefined, "0", "false"].includes(CI) &&
+    !args.some((arg) => /^(-o|--output=)?(plain|json)$/.test(arg))
+  );
 }
 
 /**

@@ -4,11 +4,13 @@ import { streamLogs } from "../cluster/observe/logs.js";
 import { observeWorkloads } from "../cluster/observe/workloads.js";
 import { publicLine } from "../control/log-stream.js";
 import type { LogAnswer } from "../control/protocol.js";
+import { renderDeploy } from "../cluster/render/render.js";
+import { secretValues } from "../cluster/render/secret-values.js";
 import { compilePattern } from "../engine/log-pattern.js";
 import { isLogLevel, logLevels, type KeptLine } from "../engine/log-source.js";
 import type { AppliedWorkload, LogLine, Project } from "../engine/model.js";
 import type { Target } from "../engine/target.js";
-import { DevloopError } from "../lib/errors.js";
+import { DevloopError, errorText } from "../lib/errors.js";
 import { nearest } from "../lib/nearest.js";
 import { levelOf } from "../output/logs/level.js";
 import { createRedactor } from "../output/redact.js";
@@ -34,6 +36,7 @@ export async function* clusterLogs(options: LogsOptions): AsyncGenerator<LogAnsw
   if (!previous) note(`no loop of ${project.name} runs: the lines are those that the cluster has`);
   const redactor = createRedactor();
   redactor.add(secretArgs(project));
+  redactor.add(await renderedSecrets(project, target.cluster.namespace, { note, signal }));
   const passes = filterOf(options);
   let order = 0;
   const answers = (lines: readonly LogLine[]): readonly LogAnswer[] =>
@@ -51,6 +54,26 @@ export async function* clusterLogs(options: LogsOptions): AsyncGenerator<LogAnsw
   yield* tail === undefined ? found : found.slice(Math.max(0, found.length - tail));
   if (previous && found.length === 0)
     note("no container was started anew, or nothing is left of the run before");
+}
+
+/** The values of the project's Secrets, as a loop would know them. What cannot be rendered is told by `note`, and keeps no line from being read. */
+async function renderedSecrets(
+  { deploys }: Project,
+  namespace: string,
+  { note, signal }: { readonly note: (text: string) => void; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const values = deploys.map(async (spec) => {
+    try {
+      return secretValues((await renderDeploy(spec, { signal, namespace })).objects);
+    } catch (error) {
+      signal.throwIfAborted();
+      note(
+        `values of Secrets may show: ${spec.id.replace(/^deploy:/, "")} does not render: ${errorText(error)}`,
+      );
+      return [];
+    }
+  });
+  return (await Promise.all(values)).flat();
 }
 
 /** The workloads that are meant; all without a name. */

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { relative } from "node:path";
 import { styleText } from "node:util";
 import type Dockerode from "dockerode";
@@ -13,6 +12,7 @@ import type { ContainerEngine } from "../engine/container-engine.js";
 import type { ClusterSpec, DeploySpec } from "../engine/model.js";
 import { startDeadline } from "../lib/deadline.js";
 import { DevloopError, errorText } from "../lib/errors.js";
+import { homeDirectory } from "../lib/home.js";
 import { loadProject } from "./session/session.js";
 import {
   checkBuildx,
@@ -131,7 +131,7 @@ interface EngineFindings {
 
 /** The engine, and beside it what else is between it and the images: never a reason to call the engine broken. */
 async function engineChecks({ env }: DoctorOptions, signal: AbortSignal): Promise<EngineFindings> {
-  const home = env["HOME"] ?? homedir();
+  const home = homeDirectory(env);
   const { proxies, ...found } = await askEngine(env, { home, signal });
   if (proxies === undefined) return found;
   const further = [checkProxy(env, proxies), await checkCredentialHelpers(env, { home })];

@@ -8,6 +8,8 @@ export interface DownOptions extends ProjectOptions {
   readonly volumes: boolean;
   /** What runs on the engine itself, also where the project has moved on to a cluster. */
   readonly docker?: boolean;
+  /** Where it runs has been said before. */
+  readonly isPlaceTold?: boolean;
   readonly signal: AbortSignal;
   /** Where to print what went and what was kept. */
   readonly out: Writable;
@@ -35,7 +37,7 @@ export async function removeDeployed(options: DownOptions & LoadedProject): Prom
     onlyExisting: true,
     engine: openEngine(env),
     env,
-    onNote,
+    onNote: options.isPlaceTold === true ? () => undefined : onNote,
     signal,
   });
   await using _target = target;

@@ -1,9 +1,9 @@
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
+import { homeDirectory } from "../lib/home.js";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import type { Store } from "../engine/store.js";
@@ -96,7 +96,7 @@ async function savedDirectory({ configFile, env }: ScreenOptions): Promise<strin
 
 /** With `~` for the home directory, as a shell takes it. */
 function shortened(path: string, env: Environment): string {
-  const home = env["HOME"] ?? homedir();
+  const home = homeDirectory(env);
   return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 

@@ -138,6 +138,7 @@ async function cleanUp(options: UpOptions, loaded: LoadedProject): Promise<boole
       dryRun: false,
       namespaces: false,
       volumes: false,
+      isPlaceTold: true,
       signal,
       out,
     });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream";
 import { extract } from "tar-stream";
@@ -41,7 +42,7 @@ export interface EngineContainers {
   start(id: string, options: Options): Promise<void>;
   /** Tells it to stop, and kills it after so many seconds. */
   stop(id: string, seconds: number, options: Options): Promise<void>;
-  /** With its anonymous volumes. */
+  /** With its anonymous volumes; it is gone then. */
   remove(id: string, options: Options): Promise<void>;
   /** Resolves once it does not run. */
   wait(id: string, options: Options): Promise<void>;
@@ -87,6 +88,8 @@ export function engineContainers(api: EngineApi): EngineContainers {
       const found = z
         .array(z.object({ Id: z.string() }))
         .parse(await api.json("GET", "/containers/json", { signal, query }));
+      // Each container is asked for at the same time, and what is done with them is as well.
+      setMaxListeners(0, signal);
       const all = await Promise.all(found.map(({ Id }) => inspect(Id, { signal })));
       return all.filter((each) => each !== undefined);
     },
@@ -101,12 +104,12 @@ export function engineContainers(api: EngineApi): EngineContainers {
       await orUndefined(unlessDone(api.json("POST", at(id, "/stop"), { signal, query: { t: seconds } })));
     },
     async remove(id, { signal }) {
-      await orUndefined(api.json("DELETE", at(id, ""), { signal, query: { force: true, v: true } })).catch(
-        (error: unknown) => {
-          // Somebody is removing it already.
-          if (!(error instanceof EngineStatusError) || error.status !== 409) throw error;
-        },
-      );
+      const removed = api.json("DELETE", at(id, ""), { signal, query: { force: true, v: true } });
+      await orUndefined(removed).catch(async (error: unknown) => {
+        if (!(error instanceof EngineStatusError) || error.status !== 409) throw error;
+        // Somebody is removing it already: until that is done its name is taken.
+        await orUndefined(api.json("POST", at(id, "/wait"), { signal, query: { condition: "removed" } }));
+      });
     },
     async wait(id, { signal }) {
       await orUndefined(api.json("POST", at(id, "/wait"), { signal, query: { condition: "not-running" } }));

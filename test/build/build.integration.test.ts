@@ -11,9 +11,11 @@ import type { DevloopError } from "../../src/lib/errors.js";
 import { engine, engineAnswers, outputOf, scratchBuild } from "./scratch-build.js";
 import { hasNewerEngine } from "../newer-engine.js";
 import { sleeping } from "../e2e/processes.js";
+import { eventually } from "../eventually.js";
 
 const available = await engineAnswers();
-const signal = AbortSignal.timeout(120_000);
+// Ends what would wait for ever; the whole file runs by it.
+const signal = AbortSignal.timeout(600_000);
 
 describe.skipIf(!available && !process.env["CI"])("buildImage", () => {
   it("builds, tags by content, and finds everything cached the second time", async () => {
@@ -189,7 +191,7 @@ LABEL own=yes
       async () => {
         expect(await sleeping(marker)).toEqual([]);
       },
-      { timeout: 2000, interval: 20 },
+      { timeout: 30_000, interval: 20 },
     );
   });
 
@@ -362,9 +364,9 @@ COPY --from=own /own /own
     });
     const controller = new AbortController();
     const settled = build(`sleep ${marker}`, { signal: controller.signal }).catch((error: unknown) => error);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await sleeping(marker)).not.toEqual([]);
-    }, 30_000);
+    });
     const reason = new Error("a newer edit");
     controller.abort(reason);
     expect(await settled).toBe(reason);

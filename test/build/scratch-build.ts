@@ -11,7 +11,7 @@ export const { engine, docker, api } = connectEngine(findEngine(process.env, { h
 
 /** Whether the engine answers: integration tests are left out where it does not. */
 export async function engineAnswers(): Promise<boolean> {
-  return await engine.ping({ signal: AbortSignal.timeout(5000) }).then(
+  return await engine.ping({ signal: AbortSignal.timeout(30_000) }).then(
     () => true,
     () => false,
   );
@@ -61,7 +61,7 @@ export async function scratchBuild(files: Readonly<Record<string, string>>): Pro
           agent,
         },
         {
-          signal: AbortSignal.timeout(60_000),
+          signal: AbortSignal.timeout(240_000),
           onProgress: (progress) => scratch.progress.push(progress),
           onOutput: (lines) => scratch.output.push(...lines),
           onNote: (message) => scratch.notes.push(message),
@@ -82,7 +82,7 @@ export async function scratchBuild(files: Readonly<Record<string, string>>): Pro
 
 /** What a program in an image prints. */
 export async function outputOf(ref: string, argv: readonly string[]): Promise<string> {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(240_000);
   await using container = await runningContainer(ref);
   return (await engine.exec(container.id, argv, { signal })).stdout;
 }

@@ -48,7 +48,7 @@ afterEach(async () => {
   await api.stop();
 });
 
-function watch(timeoutMs = 5000): { seen: string[]; probe: () => void; ended: Promise<void> } {
+function watch(timeoutMs = 30_000): { seen: string[]; probe: () => void; ended: Promise<void> } {
   const config = new KubeConfig();
   config.loadFromOptions({
     clusters: [{ name: "c", server: `http://127.0.0.1:${api.port}`, skipTLSVerify: true }],
@@ -72,7 +72,7 @@ async function until(seen: readonly string[], expected: readonly string[]): Prom
     () => {
       expect(seen).toEqual(expected);
     },
-    { timeout: 10_000, interval: 10 },
+    { timeout: 30_000, interval: 10 },
   );
 }
 
@@ -106,7 +106,8 @@ describe("watching the cluster", () => {
   });
 
   it("counts a server that hangs as down", async () => {
-    const { seen } = watch(100);
+    // Long enough that a busy machine's answer still comes in time.
+    const { seen } = watch(1500);
     await until(seen, ["up"]);
     api.readyz = "silent";
     await until(seen, ["up", "CLUSTER_UNREACHABLE"]);

@@ -572,7 +572,7 @@ describe("whatever stands in the file", () => {
       .map((value) => JSON.stringify(value)),
   );
 
-  it("loading ends well or with a DevloopError", { timeout: 120_000 }, async () => {
+  it("loading ends well or with a DevloopError", { timeout: 300_000 }, async () => {
     await using demo = await project("");
     await fc.assert(
       fc.asyncProperty(yamlish, async (text) => {

@@ -151,7 +151,7 @@ export function follow(target: Target, namespace: string) {
         const timer = setTimeout(() => {
           listeners.delete(look);
           reject(new Error(`${name} is not so far: ${JSON.stringify(status(name))}`));
-        }, 270_000);
+        }, 290_000);
         const look = (): void => {
           const now = status(name);
           if (!now || !is(now)) return;

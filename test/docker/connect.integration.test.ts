@@ -8,7 +8,8 @@ import { connectEngine } from "../../src/docker/connect.js";
 import { docker, engine, engineAnswers, runningContainer } from "../build/scratch-build.js";
 
 const available = await engineAnswers();
-const signal = AbortSignal.timeout(120_000);
+// Ends what would wait for ever; the whole file runs by it.
+const signal = AbortSignal.timeout(600_000);
 
 describe.skipIf(!available && !process.env["CI"])("connectEngine", () => {
   it("answers what it is", async () => {

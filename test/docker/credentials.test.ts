@@ -4,7 +4,8 @@ import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { dockerCredentials } from "../../src/docker/credentials.js";
 
-const signal = AbortSignal.timeout(20_000);
+// Ends what would wait for ever; the whole file runs by it.
+const signal = AbortSignal.timeout(600_000);
 let home: string;
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "devloop-home-"));

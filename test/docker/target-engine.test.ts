@@ -41,6 +41,8 @@ interface Status {
     readonly ready: boolean;
     readonly restartCount: number;
     readonly containerID?: string;
+    readonly state?: { readonly terminated?: object };
+    readonly lastState?: { readonly terminated?: object };
   }[];
 }
 
@@ -200,12 +202,102 @@ describe("the docker target and its engine", () => {
     expect(runs().map(({ id }) => engine.restartOf(id))).toEqual(["unless-stopped"]);
   });
 
+  it("brings back what somebody removes again and again, without the wait of what fails", async () => {
+    await apply(await open(), [workload("Deployment")]);
+    for (const attempt of ["0", "1", "2"]) {
+      const run = await until(() => runs().find(({ labels }) => labels[label.attempt] === attempt));
+      await until(() => shownPods().some(isReady));
+      await engine.containers.remove(run.id, { signal });
+    }
+    await until(() => runs().some(({ labels }) => labels[label.attempt] === "3"));
+    expect(store.all("Event").map((event) => event["reason"])).not.toContain("BackOff");
+  });
+
+  it("brings a container back whose network goes as it is started", async () => {
+    const to = await open();
+    const holds = () => engine.all().filter(({ labels }) => labels[label.role] === "hold");
+    const ended: string[] = [];
+    engine.onStart(({ labels }) => {
+      if (labels[label.role] === "hold" || ended.length > 0) return;
+      for (const { id } of holds()) {
+        ended.push(id);
+        engine.end(id, 137);
+      }
+    });
+    await apply(to, [workload("Deployment")]);
+    await until(() => holds().some(({ id, state }) => state.running && !ended.includes(id)));
+    await until(() => shownPods().some(isReady));
+    expect(ended).toHaveLength(1);
+    expect(runs().filter(({ state }) => state.running)).toHaveLength(1);
+    expect(store.all("Event").map((event) => event["reason"])).not.toContain("BackOff");
+  });
+
   it("starts the containers of a pod without a network anew, under new numbers", async () => {
     leave(workload("Deployment"), [0, 1], { held: false, running: false });
     await apply(await open(), [workload("Deployment")]);
     await until(() => shownPods().some(isReady));
     expect(runs().map(({ labels }) => labels[label.attempt])).toEqual(["2"]);
     expect(status("Pod", shownPods()[0]!.metadata.name).containerStatuses?.[0]?.restartCount).toBe(2);
+  });
+
+  it.each(["Never", "OnFailure"])(
+    "runs no Job again that has completed, though its pod's network does not run (%s)",
+    async (restartPolicy) => {
+      const containers = [{ name: "main", image: "i" }];
+      const job = workload("Job", { template: { spec: { restartPolicy, containers } } });
+      leave(job, [0], { held: false, running: false });
+      const before = engine.all();
+      await apply(await open(), [job]);
+      await until(() => status("Job", "web").succeeded === 1);
+      await until(() => (shownPods()[0]?.["status"] as { phase?: string }).phase === "Succeeded");
+      await objects?.[Symbol.asyncDispose]();
+      expect(engine.all()).toEqual(before);
+    },
+  );
+
+  it("starts a container anew that ended while nobody looked, and does not blame it", async () => {
+    const pod = leave(workload("Deployment"), [0]);
+    for (const { id } of runs()) engine.end(id, 128);
+    const blamed: unknown[] = [];
+    store.subscribe((_type, { kind, status: now }) => {
+      const [shown] = kind === "Pod" ? ((now as Status).containerStatuses ?? []) : [];
+      if (shown?.state?.terminated ?? shown?.lastState?.terminated) blamed.push(shown);
+    });
+    await apply(await open(), [workload("Deployment")]);
+    await until(() => shownPods().some(isReady));
+    expect(shownPods().map(({ metadata }) => metadata.name)).toEqual([pod.metadata.name]);
+    expect(status("Pod", pod.metadata.name).containerStatuses?.[0]?.restartCount).toBe(1);
+    expect(blamed).toEqual([]);
+  });
+
+  it("starts nothing anew before its deploy is applied where that may bring what need not be there", async () => {
+    const envFrom = [{ configMapRef: { name: "settings", optional: true } }];
+    const web = workload("Deployment", {}, { envFrom });
+    const { metadata } = leave(web, [0], { running: false });
+    const to = await open();
+    await until(() => store.all("Event").some(({ message }) => message === "deploy d is not applied yet"));
+    expect(runs()).toHaveLength(1);
+    await apply(to, [web]);
+    await until(() => shownPods().some(isReady));
+    expect(status("Pod", metadata.name).containerStatuses?.[0]?.restartCount).toBe(1);
+  });
+
+  it("makes a Service's forwarder anew that somebody stops or removes", async () => {
+    const service = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web" },
+      ...{ spec: { ports: [] } },
+    };
+    await apply(await open(), [service]);
+    const forwarder = () =>
+      engine.all().find(({ labels, state }) => labels[label.role] === "service" && state.running);
+    const first = forwarder()?.id ?? "";
+    engine.end(first, 0);
+    const second = await until(() => forwarder()?.id);
+    expect(second).not.toBe(first);
+    await engine.containers.remove(second, { signal });
+    expect(await until(() => forwarder()?.id)).not.toBe(second);
   });
 
   it("removes the containers of a pod that nothing tells of", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { Target } from "../../src/engine/target.js";
-import { type Both, follow, never, openBoth, type Status } from "./both-targets.js";
+import { type Both, type ContainerStatus, follow, never, openBoth, type Status } from "./both-targets.js";
 import { type PodCase, specObjects } from "./target-specs.js";
 
 // The same pods, by the same interface, in a cluster and without one: what they do is compared.
@@ -29,6 +29,12 @@ function isSoFar({ until, container }: PodCase, status: Status): boolean {
   );
 }
 
+/** Why a container is as it is; undefined where that is chance. */
+function reasonOf(until: PodCase["until"], { state }: ContainerStatus): string | undefined {
+  if (until === "restarted") return undefined;
+  return until === "waiting" ? state?.waiting?.reason : state?.terminated?.reason;
+}
+
 /** What there is to see of a pod, without what is the platform's own. */
 async function observed(target: Target, { until, pod, container }: PodCase, status: Status) {
   const statuses = containersOf(status).filter(({ name }) => container === undefined || name === container);
@@ -46,11 +52,11 @@ async function observed(target: Target, { until, pod, container }: PodCase, stat
       for await (const chunk of log ?? []) text += String(chunk);
       return {
         name: each.name,
-        // A container that is started again and again is ready in between, or not.
+        // A container that is started again and again runs and is ready in between, or not.
         ready: until === "restarted" ? "either" : each.ready,
         restarts: until === "restarted" ? "some" : each.restartCount,
-        exit: each.state?.terminated?.exitCode,
-        reason: until === "waiting" ? each.state?.waiting?.reason : each.state?.terminated?.reason,
+        exit: until === "restarted" ? undefined : each.state?.terminated?.exitCode,
+        reason: reasonOf(until, each),
         // Which of two outputs comes first is chance.
         lines: text
           .split("\n")
@@ -74,7 +80,7 @@ describe.skipIf(!both)("a pod on the docker target is as in a cluster:", () => {
   afterAll(async () => {
     for (const each of followed) await each[Symbol.asyncDispose]();
     await leave();
-  }, 120_000);
+  }, 300_000);
 
   it.each(cases.map((each) => [each.what, each] as const))(
     "%s",
@@ -91,6 +97,6 @@ describe.skipIf(!both)("a pod on the docker target is as in a cluster:", () => {
       const own = here?.containers.find(({ name }) => name === (each.container ?? "main"));
       expect(own?.exit).toBe(each.exit === "never starts" ? undefined : each.exit);
     },
-    300_000,
+    600_000,
   );
 });

@@ -20,6 +20,8 @@ interface Fields {
   readonly spec?: object;
   readonly container?: object;
   readonly others?: readonly object[];
+  /** The others do not end: its own container is looked at once that has. */
+  readonly stays?: true;
   readonly metadata?: object;
   readonly volume?: object;
   readonly until?: PodCase["until"];
@@ -52,6 +54,7 @@ export function specObjects(namespace: string): {
       script,
       container = {},
       others = [],
+      stays,
       spec,
       metadata,
       volume,
@@ -77,7 +80,7 @@ export function specObjects(namespace: string): {
       metadata: { name, ...metadata },
       spec: { ...base, containers: [main, ...others], volumes: own, ...spec },
     });
-    return { what, until, pod: name, exit };
+    return { what, until, pod: name, exit, ...(stays ? { container: "main" } : {}) };
   });
   const together: KubeObject = {
     apiVersion: "v1",
@@ -348,15 +351,15 @@ function wantedCases(namespace: string): readonly Wanted[] {
         container: mount("v", "/v"),
       },
     ),
-    pod("two containers with one network", fetches("127.0.0.1:8081"), {
-      spec: { restartPolicy: "Never" },
+    pod("a container beside it that serves it by the one network, and stays", fetches("127.0.0.1:8081"), {
       others: [
         {
           name: "server",
           image,
-          command: sh("mkdir /www; echo near > /www/index.html; httpd -p 8081 -h /www; sleep 8"),
+          command: sh("mkdir /www; echo near > /www/index.html; exec httpd -f -p 8081 -h /www"),
         },
       ],
+      stays: true,
     }),
     pod(
       "names of addresses",

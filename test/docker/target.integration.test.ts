@@ -50,12 +50,12 @@ const service = (name: string, port: object, more: object = {}): KubeObject => (
 const webService = service("web", { port: 80, targetPort: 8080 });
 
 async function until<T>(look: () => Promise<T | undefined | false>, what: string): Promise<T> {
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
+  for (const end = Date.now() + 180_000; Date.now() < end;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`${what}: not within a minute`);
+  throw new Error(`${what}: not within three minutes`);
 }
 
 describe.skipIf(!(await hasImage()))("the docker target", () => {
@@ -90,7 +90,7 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     return (stdout + stderr).trim();
   }
   const fetched = (from: string, url: string): Promise<string> =>
-    run(from, `timeout 2 wget -qO- ${url} 2>&1`).catch(String);
+    run(from, `timeout 20 wget -qO- ${url} 2>&1`).catch(String);
   const withRole = (role: string) =>
     containers.list([labelled(label.project, project), labelled(label.role, role)], { signal: never });
 
@@ -191,6 +191,85 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
         (a, b) => Number(a.startsWith("Service")) - Number(b.startsWith("Service")),
       ),
     );
+  });
+
+  it("removes all of a project, its claims when that is asked for, and nothing of one of nearly the same name", async () => {
+    const other = `${project}-2`;
+    const beside = await openDocker(other);
+    const workload = (kind: string, name: string, spec: object, inPod: object): KubeObject => ({
+      apiVersion: kind === "Job" ? "batch/v1" : "apps/v1",
+      ...{ kind, metadata: { name } },
+      ...{ spec: { selector: {}, template: { metadata: { labels: { app: name } }, spec: inPod }, ...spec } },
+    });
+    const main = { name: "main", image, command: sh(stay), volumeMounts: [{ name: "v", mountPath: "/v" }] };
+    const db = workload(
+      "StatefulSet",
+      "db",
+      { volumeClaimTemplates: [{ metadata: { name: "v" }, spec: {} }] },
+      { terminationGracePeriodSeconds: 1, containers: [main] },
+    );
+    const once = { containers: [{ ...main, command: ["true"] }], volumes: [{ name: "v", emptyDir: {} }] };
+    const objects = [
+      webService,
+      web,
+      db,
+      workload("Deployment", "idle", { replicas: 0 }, { containers: [main] }),
+      workload("Job", "once", {}, once),
+    ];
+    const all = async (of: string) => {
+      const own = labelled(label.project, of);
+      const [found, networks, volumes] = await Promise.all([
+        containers.list([own], { signal: never }),
+        containers.networks(own, { signal: never }),
+        containers.volumes(own, { signal: never }),
+      ]);
+      const runs = found.map(({ id, state }) => `${id} ${state.status} ${state.startedAt}`);
+      return { runs: runs.sort(), networks, volumes: volumes.map(({ name }) => name).sort() };
+    };
+    const isThere = async (of: string, there: number, ended: number) => {
+      const { runs } = await all(of);
+      return runs.length === there && runs.filter((run) => run.includes(" exited ")).length === ended;
+    };
+    try {
+      const request = { deploy: "specs", namespace: project, imageNames: [], waiting: [], later: [] };
+      await Promise.all([
+        target.apply({ ...request, project, objects }, work),
+        beside.apply({ ...request, project: other, objects: [webService, db] }, work),
+      ]);
+      // Of each pod two, of the Service one, and one that stands for what has no pods.
+      await until(() => isThere(project, 8, 1), "all of the project");
+      await until(() => isThere(other, 3, 0), "all of the other");
+      const before = await all(other);
+      const own = await all(project);
+      const asked = { ...everything(project), includeNamespaces: false, includeVolumes: false };
+      const expected = {
+        removed: ["Deployment/idle", "Job/once", "Pod/web", "Service/web", "StatefulSet/db"].map(
+          (title) => `${title} in ${project}`,
+        ),
+        kept: [`PersistentVolumeClaim/v-db-0 in ${project}`],
+      };
+      await close();
+      expect(await target.remove({ ...asked, dryRun: true }, work)).toEqual(expected);
+      const left = await all(project);
+      expect(left.volumes).toEqual(own.volumes);
+      expect(left.runs).toHaveLength(own.runs.length);
+      expect(await target.remove(asked, work)).toEqual(expected);
+      expect(await all(project)).toEqual({
+        runs: [],
+        networks: [],
+        volumes: [expect.stringContaining("v-db-0")],
+      });
+      expect(await target.remove({ ...asked, includeVolumes: true }, work)).toEqual({
+        removed: expected.kept,
+        kept: [],
+      });
+      expect(await all(project)).toEqual({ runs: [], networks: [], volumes: [] });
+      expect(await all(other)).toEqual(before);
+      await open();
+    } finally {
+      await beside[Symbol.asyncDispose]();
+      await beside.remove(everything(other), work);
+    }
   });
 
   it("serves Ingress rules on a local port", async () => {

@@ -56,9 +56,12 @@ ${dockerfile(project.namespace)}    secrets: { token: { env: TOKEN } }
   it("comes from a named context, whose changes are seen, and which has its own .dockerignore", async () => {
     expect(await page(project.ports.web)).toBe("assets version 1\n");
     const since = devloop.mark();
-    await project.write("assets/draft.html", "not for anyone");
-    await project.write("assets/index.html", "assets version 2\n");
+    await project.writeAll({
+      "assets/draft.html": "not for anyone",
+      "assets/index.html": "assets version 2\n",
+    });
     await until(async () => (await page(project.ports.web)) === "assets version 2\n", "the new asset");
+    await devloop.ready({ since });
     expect(builds(since)).toEqual(["web"]);
   });
 

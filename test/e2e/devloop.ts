@@ -8,6 +8,9 @@ import type { TestCluster } from "./clusters.js";
 /** The built command; another build of it where a variable names one. */
 export const cli = process.env["DEVLOOP_TEST_CLI"] ?? new URL("../../dist/cli.js", import.meta.url).pathname;
 
+/** How long anything may take, in ms: no test measures by it, it ends those that wait in vain. A machine may be several times slower than this one. */
+export const longMs = 180_000;
+
 export interface StartOptions {
   readonly cluster: Pick<TestCluster, "kubeconfig">;
   readonly cwd: string;
@@ -75,7 +78,7 @@ export function start({ args = ["up", "--output", "json"], ...options }: StartOp
     mark: () => events.length,
     count: (type, matches = () => true, since = 0) =>
       events.slice(since).filter((event) => event.type === type && matches(event as never)).length,
-    waitFor: (type, matches = () => true, { since = 0, timeoutMs = 90_000 } = {}) =>
+    waitFor: (type, matches = () => true, { since = 0, timeoutMs = longMs } = {}) =>
       new Promise((resolve, reject) => {
         // Each event is looked at once: there may be a hundred thousand of them.
         let next = since;
@@ -89,9 +92,9 @@ export function start({ args = ["up", "--output", "json"], ...options }: StartOp
             end(() => {
               resolve(found as never);
             });
-          else if (child.exitCode !== null)
+          else if (child.exitCode !== null || child.signalCode !== null)
             end(() => {
-              reject(problem(`devloop ended (${child.exitCode})`));
+              reject(problem(`devloop ended (${child.exitCode ?? child.signalCode})`));
             });
         };
         const problem = (what: string): Error =>
@@ -144,7 +147,7 @@ export async function runToEnd(
 export async function until<T>(
   look: () => Promise<T | undefined | false>,
   what: string,
-  timeoutMs = 60_000,
+  timeoutMs = longMs,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
@@ -160,9 +163,15 @@ export async function until<T>(
   throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
 }
 
-/** The body of a page; throws when it is not answered with 200 within two seconds. */
+/**
+ * The body of a page, by a connection of its own: one that is kept may lead to a process that is gone. Throws when it is not
+ * answered with 200 within 20 s: a forward itself waits ten for a pod.
+ */
 export async function page(port: number, path = "/"): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { connection: "close" },
+    signal: AbortSignal.timeout(20_000),
+  });
   if (!response.ok) throw new Error(`answered ${response.status}`);
   return response.text();
 }

@@ -64,7 +64,7 @@ describe("the monitor example on the docker target", () => {
 
   it("serves both pages, carries edits through, is taken up again and removed", async () => {
     await using devloop = start({ cluster: nowhere, cwd });
-    await devloop.ready({ timeoutMs: 180_000 });
+    await devloop.ready();
     expect((await devloop.waitFor("cluster.connected")).cluster).toMatchObject({ provider: "docker" });
     expect(await page(agent)).toContain("<h1>");
     // Ready says that it has reached the other one, by its Service's name.

@@ -33,11 +33,11 @@ describe.each(someTargets)("log lines on %s", (_name, target) => {
     await devloop.waitFor("log.line", ({ text }) => text === "number 20000");
     const early = await residentMemory(devloop);
     const samples: number[] = [];
-    const sampler = setInterval(() => {
-      void residentMemory(devloop).then((size) => samples.push(size));
-    }, 250);
-    await devloop.waitFor("log.line", ({ text }) => text === `number ${lineCount}`, { timeoutMs: 120_000 });
-    clearInterval(sampler);
+    // By lines, not by time: on a busy machine they may come late and then all at once.
+    for (let line = 21_000; line <= lineCount; line += 1000) {
+      await devloop.waitFor("log.line", ({ text }) => text === `number ${line}`);
+      samples.push(await residentMemory(devloop));
+    }
     // What might come twice would come right behind.
     await devloop.waitFor("log.line", ({ text }) => text === "numbers end");
 
@@ -47,16 +47,19 @@ describe.each(someTargets)("log lines on %s", (_name, target) => {
     expect(new Set(numbers().map(({ pod, container }) => `${pod} ${container}`))).toEqual(
       new Set([`${first.pod} web`]),
     );
-    expect(samples.length).toBeGreaterThan(10);
     const growth = Math.max(...samples) - early;
+    process.stdout.write(`${lineCount} lines: ${growth.toFixed(0)} MiB more at most\n`);
     // Without a cluster the engine's frames are garbage of this process too, which comes and goes in larger waves.
     expect(growth).toBeLessThan(cluster.flavour === "docker" ? 100 : 40);
   });
 
   it("come from every run of a container that crashes, each line once and in order", async () => {
     // It prints its lines and is gone at once: nobody can follow it that fast.
-    await until(() => Promise.resolve(runs().length >= 3), "three runs", 120_000);
+    await until(() => Promise.resolve(runs().length >= 3), "three runs");
     const [one, two] = runs();
+    // A run's last lines may come after the next one's first.
+    const whole = (id: string | undefined): boolean => linesOf(id!).length >= 200;
+    await until(() => Promise.resolve(whole(one) && whole(two)), "all lines of two runs");
     for (const id of [one!, two!]) {
       const lines = linesOf(id).map(({ text }) => text);
       expect(lines).toEqual(Array.from({ length: 200 }, (_, index) => `run ${id} ${index + 1}`));
@@ -73,7 +76,7 @@ describe.each(someTargets)("log lines on %s", (_name, target) => {
   it("go on with the new pod's over a rollout", async () => {
     const since = devloop.mark();
     await project.write("api/start.sh", serving);
-    await devloop.ready({ since, timeoutMs: 120_000 });
+    await devloop.ready({ since });
     const line = await devloop.waitFor("log.line", ({ text }) => text === "serving now", { since });
     const old = devloop.events.find((event) => event.type === "log.line" && event.text.startsWith("run "));
     expect(line.workload).toBe((old as Line).workload);

@@ -4,19 +4,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster, type TestCluster } from "./clusters.js";
+import { someTargets, type TestCluster } from "./clusters.js";
 import { cli, page, runToEnd } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 
 // A coding agent's session: it edits files itself, and learns from the tools what became of them.
-describe("devloop mcp, as an agent uses it", () => {
+describe.each(someTargets)("devloop mcp, as an agent uses it, on %s", (_name, target) => {
   let cluster: TestCluster;
   let project: Scratch;
   let runtime: string;
   let client: Client;
 
   beforeAll(async () => {
-    cluster = anyCluster();
+    cluster = target();
     project = await scratchProject(cluster, "mcp");
     runtime = await mkdtemp(join(tmpdir(), "dl-"));
     client = new Client({ name: "agent", version: "1" });
@@ -39,7 +39,7 @@ describe("devloop mcp, as an agent uses it", () => {
   const devloop = (...args: string[]) =>
     runToEnd({ cluster, cwd: project.root, args, env: { XDG_RUNTIME_DIR: runtime } });
   const call = async (name: string, args: Record<string, unknown> = {}) => {
-    const result = await client.callTool({ name, arguments: args }, { timeout: 120_000 });
+    const result = await client.callTool({ name, arguments: args }, { timeout: 300_000 });
     const [content] = result.content as unknown as [{ text: string }];
     return {
       failed: result.isError === true,

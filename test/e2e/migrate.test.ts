@@ -67,11 +67,13 @@ it.each(someTargets)(
       /(\d+) keys converted.* 0 to decide, 0 dropped\nnext: devloop up\n$/.exec(project.said) ?? [];
     expect(await readFile(join(project.cwd, "MIGRATION.md"), "utf8")).toContain(` ${counted} converted, `);
     await using devloop = start({ cluster, cwd: project.cwd });
-    await devloop.ready({ timeoutMs: 120_000 });
-    const { upstream } = JSON.parse(await page(ports.agent, "/metrics")) as {
-      upstream: { reached: boolean };
-    };
-    expect(upstream.reached).toBe(true);
+    await devloop.ready();
+    await until(async () => {
+      const { upstream } = JSON.parse(await page(ports.agent, "/metrics")) as {
+        upstream: { reached: boolean };
+      };
+      return upstream.reached;
+    }, "the agent to reach monitor-test");
     expect(JSON.parse(await page(ports.test, "/health"))).toMatchObject({ status: "ok" });
     expectOrder(devloop, [["monitor-test", "monitor-agent"]]);
     if (cluster.flavour !== "docker") {
@@ -104,7 +106,7 @@ describe.each(someTargets)("examples/compose, migrated, on %s", (_name, target) 
       }),
     );
     devloop = start({ cluster, cwd: project.cwd });
-    await devloop.ready({ timeoutMs: 180_000 });
+    await devloop.ready();
   });
   afterAll(async () => {
     await devloop.stop();

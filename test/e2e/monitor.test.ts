@@ -22,7 +22,7 @@ describe.each([
         `e2e-monitor-${Math.random().toString(36).slice(2, 7)}`,
       );
       await using devloop = start({ cluster: cluster!, cwd: example.cwd });
-      await devloop.ready({ timeoutMs: 180_000 });
+      await devloop.ready();
       const connected = await devloop.waitFor("cluster.connected");
       expect(connected.cluster).toMatchObject({ provider: flavour, nodes: [cluster!.node] });
       expect(await page(example.agent)).toContain("<h1>");
@@ -36,8 +36,8 @@ describe.each([
       const since = devloop.mark();
       const file = join(example.cwd, "examples/monitor/services/monitor-agent/src/page/index.html");
       await writeFile(file, (await readFile(file, "utf8")).replace("<h1>", "<h1>Edited "));
-      await until(async () => (await page(example.agent)).includes("Edited"), "the edited page", 120_000);
-      await devloop.ready({ since, timeoutMs: 60_000 });
+      await until(async () => (await page(example.agent)).includes("Edited"), "the edited page");
+      await devloop.ready({ since });
       expect(
         devloop.count("task.started", (event: { id: string }) => event.id.endsWith("monitor-test"), since),
       ).toBe(0);

@@ -68,7 +68,7 @@ function answerOf(port: number): Promise<string> {
     const failed = (error: NodeJS.ErrnoException): void => {
       resolve(error.code ?? error.message);
     };
-    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 10_000 }, (response) => {
+    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 60_000 }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
       response.on("error", failed);
@@ -76,7 +76,7 @@ function answerOf(port: number): Promise<string> {
         resolve(`${response.statusCode} ${text}`);
       });
     });
-    request.on("timeout", () => request.destroy(new Error("no answer within 10 s")));
+    request.on("timeout", () => request.destroy(new Error("no answer within 60 s")));
     request.on("error", failed);
   });
 }

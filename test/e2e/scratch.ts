@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,6 +10,8 @@ export interface ScratchDirectory extends AsyncDisposable {
   readonly root: string;
   readonly namespace: string;
   write(path: string, text: string): Promise<void>;
+  /** Writes several files, one right after the other. */
+  writeAll(files: Readonly<Record<string, string>>): Promise<void>;
   read(path: string): Promise<string>;
   remove(path: string): Promise<void>;
   /** Replaces text in a file; fails when it is not there. */
@@ -39,16 +42,25 @@ export async function scratchDirectory(
   // A name of its own for each run: a namespace of an earlier one may still be terminating.
   const namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
   const at = (path: string): string => join(root, path);
-  const write = async (path: string, text: string): Promise<void> => {
-    await mkdir(dirname(at(path)), { recursive: true });
-    await writeFile(at(path), text);
+  // Each is moved into its place, as editors do it: on a busy machine devloop would else see a file that is emptied and not yet written.
+  const writeAll = (files: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(at(path)), { recursive: true });
+      const mode = statSync(at(path), { throwIfNoEntry: false })?.mode;
+      writeFileSync(at(".saved"), text);
+      if (mode !== undefined) chmodSync(at(".saved"), mode);
+      renameSync(at(".saved"), at(path));
+    }
+    return Promise.resolve();
   };
+  const write = (path: string, text: string): Promise<void> => writeAll({ [path]: text });
   const read = (path: string): Promise<string> => readFile(at(path), "utf8");
-  for (const [path, text] of Object.entries(filesOf(namespace))) await write(path, text);
+  await writeAll(filesOf(namespace));
   return {
     root,
     namespace,
     write,
+    writeAll,
     read,
     remove: (path) => rm(at(path), { recursive: true }),
     async edit(path, from, to) {

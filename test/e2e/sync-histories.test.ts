@@ -8,14 +8,12 @@ import { syncProject, webDockerfile, webStart, type SyncProject } from "./sync-p
 
 const histories = Number(process.env["DEVLOOP_TEST_HISTORIES"] ?? 25);
 const seed = Number(process.env["DEVLOOP_TEST_SEED"] ?? 629981786);
-/** Until the containers hold what is here, in ms: after edits alone, and after what takes containers away. */
-const editedMs = 5_000;
-const disturbedMs = 90_000;
-
 let cluster: TestCluster;
 let project: SyncProject;
 let devloop: Running;
 let replicas = 1;
+/** Where in the events the last edit was that asks for an image. */
+let rebuiltAt = 0;
 
 beforeAll(async () => {
   cluster = anyCluster();
@@ -140,6 +138,7 @@ const disturbances: readonly (() => Promise<string>)[] = [
     return `delete ${one.pod}`;
   },
   async () => {
+    rebuiltAt = devloop.mark();
     await writeFile(join(root(), "lock.json"), `${random()}\n`);
     return "rebuild";
   },
@@ -162,10 +161,22 @@ function told(since: number): string {
     .join("\n");
 }
 
-/** All containers of the app run, are ready, and hold what is here. */
+/** The reference of the image that the last edit which asks for one led to. */
+function newestImage(): string {
+  const builds = devloop.events
+    .slice(rebuiltAt)
+    .flatMap((event) =>
+      event.type === "task.succeeded" && event.output.kind === "build" ? [event.output.ref] : [],
+    );
+  return builds.at(-1) ?? expect.fail("the image is not built yet");
+}
+
+/** All containers of the app run the newest image, are ready, and hold what is here. One that is yet to be replaced would be gone a moment later. */
 async function inStep(): Promise<true> {
   const list = await containers();
   expect([list.length, list.every(({ ready }) => ready)]).toEqual([replicas, true]);
+  const newest = newestImage();
+  expect(list.filter(({ image }) => !image.endsWith(newest))).toEqual([]);
   const here = await treeHere(root());
   for (const container of list) {
     const { "own.txt": own, ...there } = await treeIn(cluster, container, "/www");
@@ -191,7 +202,7 @@ it(
       const began = Date.now();
       const what = `history ${number} of seed ${seed} (${done.join("; ")})`;
       const since = devloop.mark();
-      await until(inStep, what, disturbed ? disturbedMs : editedMs).catch((error: unknown) => {
+      await until(inStep, what).catch((error: unknown) => {
         throw new Error(`${what}; since then:\n${told(since)}`, { cause: error });
       });
       if (!disturbed) slowest = Math.max(slowest, Date.now() - began);

@@ -160,14 +160,10 @@ describe("files that are synced", () => {
     containersOf(cluster, project.namespace, app);
   const only = (app: string): Promise<LiveContainer> => containerOf(cluster, project.namespace, app);
   const seen = (app: string, matches: (text: string) => boolean): Promise<string> =>
-    until(
-      async () => {
-        const text = await page(project.port(app));
-        return matches(text) && text;
-      },
-      `the page of ${app}`,
-      20_000,
-    );
+    until(async () => {
+      const text = await page(project.port(app));
+      return matches(text) && text;
+    }, `the page of ${app}`);
   const synced = (image: string, since: number): Promise<EventOf<"task.succeeded">> =>
     devloop.waitFor("task.succeeded", ({ id }) => id === `sync:${image}`, { since });
   const builds = (since: number): readonly string[] =>
@@ -175,20 +171,20 @@ describe("files that are synced", () => {
       .slice(since)
       .flatMap((event) => (event.type === "task.started" && event.kind === "build" ? [event.subject] : []));
 
+  /** The files whose changes an event tells of. */
+  const told = ({ changes }: EventOf<"sources.changed">): readonly string[] =>
+    changes.flatMap(({ changed }) => changed);
+
   /** What is to be in /www of a container beside what is here: its image's own. */
   async function expectSame(image: string, list: readonly LiveContainer[], own = "own.txt"): Promise<void> {
     const here = { ...(await treeHere(at(`${image}/www`))) };
     for (const container of list) {
-      await until(
-        async () => {
-          const { [own]: mine, ...there } = await treeIn(cluster, container, "/www");
-          if (image !== "bare") expect(mine).toMatch(/^file 0 /);
-          expect(differences(here, there)).toEqual({});
-          return true;
-        },
-        `the files of ${image} in ${container.pod}/${container.name}`,
-        30_000,
-      );
+      await until(async () => {
+        const { [own]: mine, ...there } = await treeIn(cluster, container, "/www");
+        if (image !== "bare") expect(mine).toMatch(/^file 0 /);
+        expect(differences(here, there)).toEqual({});
+        return true;
+      }, `the files of ${image} in ${container.pod}/${container.name}`);
     }
   }
 
@@ -252,7 +248,6 @@ describe("files that are synced", () => {
     await until(
       async () => "shared/ours.txt" in (await treeIn(cluster, container, "/www")),
       "the file there",
-      5_000,
     );
     await inContainer(
       cluster,
@@ -260,11 +255,7 @@ describe("files that are synced", () => {
       "echo theirs > $root/www/shared/theirs.txt; echo x > $root/www/own.txt",
     );
     await project.remove("bare/www/shared");
-    await until(
-      async () => !("shared/ours.txt" in (await treeIn(cluster, container, "/www"))),
-      "its end",
-      5_000,
-    );
+    await until(async () => !("shared/ours.txt" in (await treeIn(cluster, container, "/www"))), "its end");
     expect(Object.keys(await treeIn(cluster, container, "/www"))).toEqual(
       expect.arrayContaining(["shared/theirs.txt", "own.txt"]),
     );
@@ -273,13 +264,12 @@ describe("files that are synced", () => {
 
   it("do nothing where .dockerignore leaves them out", async () => {
     const since = devloop.mark();
-    await project.write("web/www/draft.tmp", "not for anyone\n");
-    await project.write("web/www/index.html", "web 3\n");
+    await project.writeAll({ "web/www/draft.tmp": "not for anyone\n", "web/www/index.html": "web 3\n" });
     await seen("web", (text) => text === "web 3\n");
-    const told = devloop.events.slice(since).flatMap((event) => {
-      return event.type === "sources.changed" ? event.changes.flatMap(({ changed }) => changed) : [];
-    });
-    expect(told).toEqual(["web/www/index.html"]);
+    const changed = devloop.events
+      .slice(since)
+      .flatMap((event) => (event.type === "sources.changed" ? told(event) : []));
+    expect(changed).toEqual(["web/www/index.html"]);
     await project.remove("web/www/draft.tmp");
     await expectSame("web", await containers("web"));
   });
@@ -348,20 +338,14 @@ describe("files that are synced", () => {
       const { process } = await devloop.waitFor(
         "process.crashed",
         (event) => event.process.pod === before.pod,
-        {
-          since,
-          timeoutMs: 20_000,
-        },
+        { since },
       );
       expect(process).toMatchObject({ image, container: app, exitCode: 1 });
-      await devloop.waitFor("loop.ended", ({ outcome }) => outcome === "failed", {
-        since,
-        timeoutMs: 20_000,
-      });
+      await devloop.waitFor("loop.ended", ({ outcome }) => outcome === "failed", { since });
       const mended = devloop.mark();
       await project.write(path, saying(`${app} mended`));
       await seen(app, (text) => text.startsWith(`${app} mended `));
-      await devloop.ready({ since: mended, timeoutMs: 20_000 });
+      await devloop.ready({ since: mended });
       expect(await only(app)).toMatchObject({ id: before.id, restarts: before.restarts });
     });
   });
@@ -405,15 +389,29 @@ describe("files that are synced", () => {
   it("come after the build where other files of the image changed with them", async () => {
     const before = await containers("web");
     const since = devloop.mark();
-    await Promise.all([
-      project.write("web/start.sh", `# another\n${webStart}`),
-      project.write("web/www/index.html", "web 4\n"),
-      project.write("web/www/version.txt", "2\n"),
-    ]);
+    const files = {
+      "web/start.sh": `# another\n${webStart}`,
+      "web/www/index.html": "web 4\n",
+      "web/www/version.txt": "2\n",
+    };
+    // Paused until all of them are noticed: on a busy machine the last may come long after the first.
+    const ask = async (name: "pause" | "resume"): Promise<void> => {
+      expect((await runToEnd({ cluster, cwd: project.root, args: [name] })).code).toBe(0);
+    };
+    await ask("pause");
+    await project.writeAll(files);
+    for (const path of Object.keys(files))
+      await devloop.waitFor("sources.changed", (event) => told(event).includes(path), { since });
+    await ask("resume");
     await devloop.ready({ since });
     expect(builds(since)).toEqual(["web"]);
-    const now = await containers("web");
-    expect(now.map(({ podUid }) => podUid)).not.toEqual(before.map(({ podUid }) => podUid));
+    // It is ready as soon as the new pods are; the last of the old ones ends after that.
+    const now = await until(async () => {
+      const list = await containers("web");
+      return (
+        list.length === before.length && !list.some(({ id }) => before.some((old) => old.id === id)) && list
+      );
+    }, "the new pods alone");
     await expectSame("web", now);
     expect(await page(project.port("web"))).toBe("web 4\n");
     // Whatever was written into the old containers, it was not half of the edit.
@@ -441,8 +439,10 @@ describe("files that are synced", () => {
     }
     const since = devloop.mark();
     await project.remove(`${app}/www/index.html`);
-    await project.write(`${app}/www/sub/index.html`, "one\n");
-    await project.write(`${app}/www/index.html`, `${app} 4\n`);
+    await project.writeAll({
+      [`${app}/www/sub/index.html`]: "one\n",
+      [`${app}/www/index.html`]: `${app} 4\n`,
+    });
     await seen(app, (text) => text === `${app} 4\n`);
     await devloop.ready({ since });
     expect(builds(since).length).toBeLessThanOrEqual(3);
@@ -487,8 +487,7 @@ describe("files that are synced", () => {
     await expectSame("web", await containers("web"));
     await devloop.stop();
     const before = await containers("web");
-    await project.write("web/www/index.html", "web 6\n");
-    await project.write("web/www/meanwhile.txt", "new\n");
+    await project.writeAll({ "web/www/index.html": "web 6\n", "web/www/meanwhile.txt": "new\n" });
     await project.remove("web/www/old.txt");
     const verify = (...args: string[]) =>
       runToEnd({ cluster, cwd: project.root, args: ["status", "--verify", ...args] });

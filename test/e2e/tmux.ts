@@ -46,7 +46,7 @@ export async function openTerminal(cwd: string, env: Readonly<Record<string, str
   const see: Terminal["see"] = async (matches) => {
     let screen = "";
     try {
-      await until(async () => matches((screen = await read())), "the screen", 90_000);
+      await until(async () => matches((screen = await read())), "the screen");
     } catch (error) {
       throw new Error(`on the screen instead:\n${screen}`, { cause: error });
     }

@@ -57,7 +57,7 @@ describe.skipIf(!available && !process.env["CI"])("README's commands", () => {
 
   it(
     "npm start --once serves the example, then an edit of it, and leaves nothing",
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async () => {
       // Else it would install anew what this very test runs on.
       const { stdout: planned } = await run("node", [".config/start.js", "--dry-run"], { cwd: root, env });
@@ -83,7 +83,7 @@ describe.skipIf(!available && !process.env["CI"])("README's commands", () => {
     expect(told).toMatch(/would run devloop up/);
   });
 
-  it("npm install -g . brings a devloop that is this clone's", { timeout: 240_000 }, async () => {
+  it("npm install -g . brings a devloop that is this clone's", { timeout: 600_000 }, async () => {
     // Into a place of the test's own, and without asking the registry for anything.
     env = { ...env, npm_config_prefix: join(home, "prefix"), npm_config_offline: "true" };
     await command("npm install -g .", root);
@@ -95,7 +95,7 @@ describe.skipIf(!available && !process.env["CI"])("README's commands", () => {
 
   it.runIf(hasKustomize)(
     "in a project of one's own: init, doctor, up, an edit",
-    { timeout: 240_000 },
+    { timeout: 600_000 },
     async () => {
       const project = join(home, "shop");
       for (const [path, text] of Object.entries(shop)) {
@@ -133,12 +133,12 @@ describe.skipIf(!available && !process.env["CI"])("README's commands", () => {
         args,
         env: { HOME: home },
       });
-      await devloop.ready({ timeoutMs: 120_000 });
+      await devloop.ready();
       const forward = await devloop.waitFor("forward.changed", ({ state }) => state.status === "listening");
       const port = forward.state.status === "listening" ? forward.state.port : 0;
       expect(await page(port)).toContain("hello");
       await writeFile(join(project, "web/src/main.js"), "edited\n");
-      await until(async () => (await page(port)).includes("edited"), "the edit", 90_000);
+      await until(async () => (await page(port)).includes("edited"), "the edit");
       expect([0, 130]).toContain(await devloop.stop());
       done.add("devloop up");
     },

@@ -99,7 +99,7 @@ describe("monitor-agent", () => {
 
 describe.each(["monitor-test", "monitor-agent"])("%s, told to stop", (name) => {
   it("serves through its drain, says no to /ready, and ends whoever hangs on", async () => {
-    const service = await start(name, { DRAIN_MS: "1500" });
+    const service = await start(name, { DRAIN_MS: "4000" });
     const ended = once(service.child, "close");
     // A client that never finishes its request: left to itself, the server would wait a minute for it.
     const hanging = connect(service.port, "127.0.0.1");

@@ -101,7 +101,7 @@ if (command === "doctor") {
   process.exit(1);
 }
 // Nobody is left behind by a test that fails.
-setTimeout(() => process.exit(9), 90_000);
+setTimeout(() => process.exit(9), 300_000);
 let stopped = false;
 process.on("SIGINT", () => {
   if (stopped) process.exit(130);
@@ -131,7 +131,29 @@ const server = createServer((_, answer) => {
 }
 
 // Several programs start one another here, on machines that may be busy.
-describe("npm start --once", { timeout: 60_000 }, () => {
+describe("npm start", { timeout: 180_000 }, () => {
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "ends its loop in order on %s to its own process alone, and on a second one like it",
+    async (signal) => {
+      await writeDevloop();
+      await write("bin/docker", `#!/bin/sh\n${withImage}\n`, 0o755);
+      const child = spawn(process.execPath, [join(root, ".config/start.js"), "--output", "json"], {
+        env: environment(),
+      });
+      const closed = once(child, "close");
+      let text = "";
+      child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more));
+      await expect.poll(() => text, { timeout: 150_000 }).toContain('"outcome":"ready"');
+      child.kill(signal);
+      child.kill(signal);
+      // Its output is closed once the loop has gone as well.
+      expect(await closed).toEqual([130, null]);
+      expect(await readFile(join(root, "removed"), "utf8")).toBe("-p engine --output json");
+    },
+  );
+});
+
+describe("npm start --once", { timeout: 180_000 }, () => {
   const served = () => readFile(join(root, page), "utf8");
 
   it("ends with all removed and the page as it was", async () => {
@@ -159,7 +181,7 @@ describe("npm start --once", { timeout: 60_000 }, () => {
     child.stdout.setEncoding("utf8").on("data", (more: string) => (text += more));
     child.stderr.setEncoding("utf8").on("data", (more: string) => (text += more));
     const closed = once(child, "close");
-    await expect.poll(served, { timeout: 50_000 }).toContain("Edited at");
+    await expect.poll(served, { timeout: 150_000 }).toContain("Edited at");
     process.kill(-pid, "SIGINT");
     process.kill(pid, "SIGINT");
     expect(await closed).toEqual([130, null]);

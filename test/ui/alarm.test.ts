@@ -1,9 +1,10 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { alarmBytes, desktopAlarm } from "../../src/ui/use-alarm.js";
 import { sampleEvents } from "../output/sample-events.js";
 import { sampleState } from "../fakes/state.js";
 import { openScreen } from "./open-screen.js";
 import { building, failedBuild } from "./states.js";
+import { eventually } from "../eventually.js";
 
 describe("a failure", () => {
   it("rings once when the loop turns bad, and again only after it was well", async () => {
@@ -12,7 +13,7 @@ describe("a failure", () => {
     expect(rung()).toBe(0);
     store.tell(sampleEvents["task.failed"], failedBuild());
     await see("✗ monitor-agent failed");
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(rung()).toBe(1);
     });
     store.tell(sampleEvents["loop.paused"], { ...failedBuild(), paused: true });
@@ -21,7 +22,7 @@ describe("a failure", () => {
     await see("ready in");
     expect(rung()).toBe(1);
     store.tell(sampleEvents["task.failed"], failedBuild());
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(rung()).toBe(2);
     });
   });
@@ -45,7 +46,7 @@ describe("the mouse", () => {
     expect(terminal.written()).toContain("\u001b[?1006h");
     const row = terminal.rows().findIndex((text) => text.includes("monitor-test")) + 1;
     terminal.stdin.push(`\u001b[<0;5;${row}M`);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(line("monitor-test")).toContain("›");
     });
     await press("m", "the mouse is the terminal's again");

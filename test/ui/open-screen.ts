@@ -10,6 +10,7 @@ import { startUi, type UiOptions } from "../../src/ui/start-ui.js";
 import { scriptedStore } from "../fakes/scripted-store.js";
 import { sampleState, sampleTime } from "../fakes/state.js";
 import { openTestTerminal } from "./terminal.js";
+import { eventually } from "../eventually.js";
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -71,7 +72,7 @@ export async function openScreen(state: State = sampleState(), options: ScreenOp
   const line = (text: string): string => terminal.rows().find((each) => each.includes(text)) ?? "";
   /** Waits for a frame with the text in it: keys and events reach the screen a moment later. */
   const see = (text: string | RegExp): Promise<void> =>
-    vi.waitFor(() => {
+    eventually(() => {
       if (typeof text === "string") expect(frame()).toContain(text);
       else expect(frame()).toMatch(text);
     });

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, type vi } from "vitest";
 import type { Attempt } from "../../src/engine/model.js";
 import {
   sampleBuild,
@@ -13,6 +13,7 @@ import {
 import { sampleEvents } from "../output/sample-events.js";
 import { openScreen } from "./open-screen.js";
 import { afterSync, agent, building, crashLoop, crashed, failedBuild, failedSync, synced } from "./states.js";
+import { eventually } from "../eventually.js";
 
 describe("the screen", () => {
   it("shows what is starting before anything is known", async () => {
@@ -242,7 +243,7 @@ describe("the screen", () => {
     const { control, store, terminal, tools, see, press } = await openScreen();
     const key = async (name: string, asked: ReturnType<typeof vi.fn>, ...what: unknown[]): Promise<void> => {
       terminal.stdin.push(name);
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect(asked).toHaveBeenLastCalledWith(...what);
       });
     };
@@ -269,7 +270,7 @@ describe("the screen", () => {
   ] as const)("ends on %s", async (_, key, called, other) => {
     const { actions, terminal } = await openScreen();
     terminal.stdin.push(key);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(actions[called]).toHaveBeenCalledOnce();
     });
     expect(actions[other]).not.toHaveBeenCalled();
@@ -294,11 +295,11 @@ describe("the screen", () => {
         Array.from({ length: 200 }, (_, n) => sampleLogLine("monitor-agent", `日本語 ${n} `.repeat(60))),
       );
       // Drawn at the new size once the rule is as wide as the terminal.
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect(lines()).toHaveLength(rows);
         expect(lines().some((each) => each.startsWith("── ") && each.length === columns)).toBe(true);
+        expect(lines().at(-1)).toMatch(/^r rebuild .*q quit$/);
       });
-      expect(lines().at(-1)).toMatch(/^r rebuild .*q quit$/);
       for (const each of lines()) expect(width(each)).toBeLessThanOrEqual(columns);
       await close();
     }
@@ -308,7 +309,9 @@ describe("the screen", () => {
     const workloads = Array.from({ length: 40 }, (_, n) => sampleWorkload(`service-${n}`));
     const state = sampleState({ workloads: Object.fromEntries(workloads.map((each) => [each.id, each])) });
     const { press, line, lines } = await openScreen(state, { rows: 20 });
-    expect(line("more rows")).toMatch(/\d+ more rows/);
+    await eventually(() => {
+      expect(line("more rows")).toMatch(/\d+ more rows/);
+    });
     await press("G", "service/monitor-test:3000: ".slice(0, -2));
     expect(lines().some((each) => each.startsWith("›"))).toBe(true);
     await press("g", "── monitor-agent  1 build");

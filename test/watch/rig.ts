@@ -83,7 +83,7 @@ export class WatchRig implements AsyncDisposable {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: () => string,
-  ms = 8000,
+  ms = 30_000,
 ): Promise<void> {
   const end = performance.now() + ms;
   while (!(await condition())) {

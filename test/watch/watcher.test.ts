@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { DirectoryEventsOptions } from "../../src/watch/directory-events.js";
+import { isGitAtWork } from "../../src/watch/git-lock.js";
 import { scanScopes, type WatchScope } from "../../src/watch/watcher.js";
 import { scopeOf, TempTree, until, WatchRig } from "./rig.js";
 
@@ -505,7 +506,7 @@ describe("bursts", () => {
       expect(rig.batches.length - from).toBeLessThanOrEqual(3);
       expect(rig.changedSince(from).filter((path) => path.endsWith(".js"))).toHaveLength(3000);
     }
-  }, 60_000);
+  }, 180_000);
 
   it("waits for git's lock, not for one that git left behind", async () => {
     using tree = new TempTree();
@@ -525,11 +526,10 @@ describe("bursts", () => {
     tree.write(".git/index.lock");
     const old = new Date(Date.now() - 120_000);
     utimesSync(lock, old, old);
-    const began = performance.now();
+    expect(isGitAtWork([lock], Date.now())).toBe(false);
     await next(rig, () => {
       writeFileSync(file, "after a crash");
     });
-    expect(performance.now() - began).toBeLessThan(1000);
   });
 });
 

@@ -27,8 +27,8 @@ const lastWordsMs = 50;
 const lingerMs = 2000;
 
 /**
- * Carries one client's connection to a pod that is ready, and to another one as long as no byte has come back. Resolves
- * when the socket is closed, with everything it used released. Never throws.
+ * Carries one client's connection to a pod that is ready, and to another one as long as no byte has come back; one that none takes is
+ * reset. Resolves when the socket is closed, with everything it used released. Never throws.
  */
 export async function carryConnection(
   access: Pick<PodAccess, "openTunnel">,
@@ -51,11 +51,9 @@ export async function carryConnection(
   options.signal.addEventListener("abort", destroy, { once: true });
   socket.on("error", close);
   socket.setNoDelay(true);
-  try {
-    await carry(access, socket, { ...options, signal: stop.signal });
-  } catch {
-    // The client left, or no pod took it in time: a closed connection is what it can be told.
-  }
+  // It was accepted before a pod was asked: what no pod took must not look like an answer's end.
+  if (!(await carry(access, socket, { ...options, signal: stop.signal }).catch(() => false)))
+    if (!socket.destroyed) socket.resetAndDestroy();
   await letGo(socket, closed);
   options.signal.removeEventListener("abort", destroy);
 }
@@ -74,11 +72,12 @@ async function letGo(socket: Socket, closed: Promise<void>): Promise<void> {
   await closed;
 }
 
+/** Resolves once a pod has ended it: false when none took it in time. Rejects when the client left, or no pod is ready. */
 async function carry(
   access: Pick<PodAccess, "openTunnel">,
   socket: Socket,
   options: ConnectionOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { signal, pods, now = Date.now } = options;
   const client = readClient(socket);
   const failed = new Set<string>();
@@ -93,19 +92,20 @@ async function carry(
     if (outcome.answered || client.tooMuch) {
       if (outcome.error) socket.destroy();
       else socket.end();
-      return;
+      return true;
     }
     // A server that closes without a word, and lives on, means it.
     if (!outcome.error && pods().some((entry) => entry.uid === pod.uid)) {
       socket.end();
-      return;
+      return true;
     }
     // The wait starts with the first failure: a connection may have been idle for an hour before.
     if (!trouble) deadline = now() + patienceMs;
     trouble = true;
-    if (now() >= deadline) return;
+    if (now() >= deadline) return false;
     failed.add(pod.uid);
   }
+  return false;
 }
 
 /** A ready pod, not one of `failed` if there is another; else, after `waitMs`, any of them. Throws when none comes within `ms`. */

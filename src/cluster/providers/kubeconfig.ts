@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { DevloopError, errorText } from "../../lib/errors.js";
+import { homeDirectory } from "../../lib/home.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,7 +29,7 @@ export function readKubeconfig(env: Environment): KubeConfig {
 export function kubeconfigFiles(env: Environment): readonly string[] {
   const listed = (env["KUBECONFIG"] ?? "").split(delimiter).filter((file) => file !== "");
   if (listed.length > 0) return listed;
-  return [join(env["HOME"] ?? homedir(), ".kube", "config")];
+  return [join(homeDirectory(env), ".kube", "config")];
 }
 
 /** A context with the address it leads to; undefined when the kubeconfig has no such context, or half of one. */

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../engine/kube-object.js";
 import { hashJson } from "../../lib/canonical-json.js";
-import { podSpecs } from "./pod-specs.js";
+import { podSpecs, type PodTemplate } from "./pod-specs.js";
 
 /** On the pods of a workload that is started anew with others: a hash of what those start. */
 export const restartedWithAnnotation = "devloop.dev/restarted-with";
@@ -27,7 +27,7 @@ export function restartedWith(
   };
   return objects.map((object) => {
     const others = (restarts[object.metadata.name] ?? []).filter((other) => named(other).length > 0);
-    if (others.length === 0 || podSpecs(object).length === 0) return object;
+    if (others.length === 0 || templates(object).length === 0) return object;
     const copy = structuredClone(object);
     const mark = hashJson(others.map(hashOf)).slice(0, 16);
     for (const template of templates(copy)) {
@@ -41,26 +41,7 @@ export function restartedWith(
   });
 }
 
-interface PodTemplate {
-  metadata?: { annotations?: Record<string, string>; [field: string]: unknown };
-  spec?: { containers?: unknown };
-}
-
-/** Every pod template in an object, whatever its kind. The parts are the object's own. */
+/** Every pod template in an object, whatever its kind; a bare pod has none. The parts are the object's own. */
 function templates(object: KubeObject): readonly PodTemplate[] {
-  return [...find(object)];
-}
-
-function* find(node: unknown): Generator<PodTemplate> {
-  if (Array.isArray(node)) {
-    for (const child of node) yield* find(child);
-    return;
-  }
-  if (typeof node !== "object" || node === null) return;
-  for (const [key, child] of Object.entries(node)) {
-    if (key === "metadata" || key === "status") continue;
-    const { spec } = (typeof child === "object" && child !== null ? child : {}) as PodTemplate;
-    if (key === "template" && Array.isArray(spec?.containers)) yield child as PodTemplate;
-    else yield* find(child);
-  }
+  return podSpecs(object).flatMap(({ template }) => template ?? []);
 }

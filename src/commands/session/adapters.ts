@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import type Dockerode from "dockerode";
 import type { DiskPlaces } from "../../cluster/disk/survey.js";
 import type { LayerMemory } from "../../cluster/load/known-layers.js";
@@ -20,6 +19,7 @@ import type { ContainerEngine, FindCredential } from "../../engine/container-eng
 import type { ClusterSpec } from "../../engine/model.js";
 import type { Target } from "../../engine/target.js";
 import { count } from "../../lib/format.js";
+import { homeDirectory } from "../../lib/home.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,7 +31,7 @@ export interface EngineAdapter {
   readonly credentials: FindCredential;
 }
 export function openEngine(env: Environment): EngineAdapter {
-  const home = env["HOME"] ?? homedir();
+  const home = homeDirectory(env);
   const credentials = dockerCredentials(env, { home });
   return { ...connectEngine(findEngine(env, { home }), { credentials }), credentials };
 }

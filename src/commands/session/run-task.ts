@@ -14,6 +14,7 @@ import {
 } from "../../cluster/render/images.js";
 import { restartedWith } from "../../cluster/render/restarted-with.js";
 import { renderDeploy } from "../../cluster/render/render.js";
+import { secretValues } from "../../cluster/render/secret-values.js";
 import { type SyncedImage, withAgent } from "../../cluster/sync/inject.js";
 import type { Syncer } from "../../cluster/sync/sync.js";
 import type { SyncTree } from "../../cluster/sync/tree.js";
@@ -198,23 +199,6 @@ async function render(
     names: imageNames(objects),
     objects: objects.length,
   };
-}
-
-/** The values of the Secrets among the objects, decoded. */
-export function secretValues(
-  objects: readonly { readonly kind: string; readonly [field: string]: unknown }[],
-): string[] {
-  return objects
-    .filter((object) => object.kind === "Secret")
-    .flatMap(({ data, stringData }) => [
-      ...texts(data).map((value) => Buffer.from(value, "base64").toString("utf8")),
-      ...texts(stringData),
-    ]);
-}
-
-function texts(values: unknown): string[] {
-  if (typeof values !== "object" || values === null) return [];
-  return Object.values(values).filter((value) => typeof value === "string");
 }
 
 /**

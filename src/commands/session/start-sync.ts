@@ -65,6 +65,8 @@ export function startSync(store: Store, target: Target): { readonly syncer: Sync
 
   let followed = "";
   function follow(state: State): void {
+    const there = new Set(state.containers.map(({ id }) => id));
+    for (const id of runsOf.keys()) if (!there.has(id)) runsOf.delete(id);
     const containers = Object.values(state.images).flatMap(({ spec: { name, sync, pull } }) => {
       if (!sync && pull.length === 0) return [];
       // Replicas would write over each other's files: one of them is enough.

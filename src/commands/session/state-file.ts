@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { homeDirectory } from "../../lib/home.js";
 import type { Environment } from "./adapters.js";
 
 /** Where a session keeps something about the project at `root` for later ones. */
@@ -33,7 +33,7 @@ export async function writeState(path: string, content: object): Promise<void> {
 /** https://specifications.freedesktop.org/basedir-spec: state that survives restarts and is of no use elsewhere. */
 function stateDirectory(env: Environment): string {
   return join(
-    env["XDG_STATE_HOME"] ? env["XDG_STATE_HOME"] : join(env["HOME"] ?? homedir(), ".local", "state"),
+    env["XDG_STATE_HOME"] ? env["XDG_STATE_HOME"] : join(homeDirectory(env), ".local", "state"),
     "devloop",
   );
 }

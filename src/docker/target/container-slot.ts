@@ -37,6 +37,8 @@ export interface SlotWork {
   /** Makes and starts the run of that number; the one before the last is removed. Throws what the engine says. */
   begin(attempt: number): Promise<string>;
   inspect(id: string): Promise<InspectedContainer | undefined>;
+  /** The network that it was started in is gone. */
+  isStranded(id: string): boolean;
   wait(id: string): Promise<void>;
   /** Has it end, so that it is started anew. */
   kill(id: string): Promise<void>;
@@ -51,9 +53,11 @@ export type Restart = "Always" | "OnFailure" | "Never";
 
 /** After how many seconds a container that ends again and again is started anew: at once, then later and later, as the kubelet does. */
 const backOffSeconds = [0, 10, 20, 40, 80, 160, 300];
+/** States of a container that somebody is removing. */
+const leaving: ReadonlySet<string> = new Set(["removing", "dead"]);
 /** One that has run so long is well again, in ms. */
 const healedMs = 600_000;
-/** How long after the engine has failed it is asked again, in ms. */
+/** How long after the engine has failed it is asked again, and after which one that was taken away comes back, in ms. */
 const retryMs = 1_000;
 
 /**
@@ -72,14 +76,15 @@ export async function runSlot(
   for (;;) {
     try {
       const id = slot().id ?? (await beginRun(attempt));
-      const ended = await follow(id);
+      const { ended, taken } = await follow(id);
       const ranMs = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
       if (ranMs >= healedMs) failures = 0;
       const again = restart === "Always" || (restart === "OnFailure" && ended.exitCode !== 0);
       work.change({ state: { terminated: ended }, ready: !again && slot().init && ended.exitCode === 0 });
       if (!again) return ended.exitCode;
-      await backOff(ended, failures);
-      failures += 1;
+      if (taken) await sleep(retryMs, undefined, { signal });
+      else await backOff(ended, failures);
+      if (!taken) failures += 1;
       attempt += 1;
       work.change({ id: undefined, restarts: attempt, lastState: { terminated: ended }, started: false });
     } catch (error) {
@@ -97,7 +102,8 @@ export async function runSlot(
     return id;
   }
 
-  async function follow(id: string): Promise<Ended> {
+  /** `taken`: somebody took it or its network away, which is no failure of its own. */
+  async function follow(id: string): Promise<{ readonly ended: Ended; readonly taken: boolean }> {
     const found = await work.inspect(id);
     if (found?.state.running) {
       const { startedAt } = found.state;
@@ -109,6 +115,8 @@ export async function runSlot(
         started: adopted ? slot().started : !slot().spec.startupProbe,
         ready: adopted ? slot().ready : !slot().spec.readinessProbe && !slot().spec.startupProbe,
       });
+      // It went before anybody knew of the container.
+      if (work.isStranded(id)) await work.kill(id);
       const over = new AbortController();
       const either = AbortSignal.any([signal, over.signal]);
       if (!adopted) void work.afterStart(id).catch((error: unknown) => void failedHook(id, error));
@@ -120,7 +128,9 @@ export async function runSlot(
         await probing;
       }
     }
-    return endOf(id, await work.inspect(id));
+    const left = await work.inspect(id);
+    const taken = work.isStranded(id) || left === undefined || leaving.has(left.state.status);
+    return { ended: endOf(id, left), taken };
   }
 
   async function failedHook(id: string, error: unknown): Promise<void> {

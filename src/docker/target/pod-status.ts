@@ -102,17 +102,36 @@ function statusOf({ spec: of, id, state, lastState, restarts, ready, started }: 
 
 /**
  * All containers of a pod, the init containers first, by what is there of each; `held`: the network that they ran in is there. Where it
- * is not, each is to be started anew, under a number of its own. One that runs and has probes counts as neither started nor ready.
+ * is not, those that are not over are to be started anew, each under a number of its own. One that runs and has probes counts as neither
+ * started nor ready.
  */
 export function slotsOf(
   { spec }: PodObject,
   existing: readonly InspectedContainer[],
   held: boolean,
 ): readonly Slot[] {
-  return [
-    ...(spec.initContainers ?? []).map((container) => slotOf(container, true, existing, held)),
-    ...spec.containers.map((container) => slotOf(container, false, existing, held)),
+  const restart = spec.restartPolicy ?? "Always";
+  const slots = (given: boolean): readonly Slot[] => [
+    ...(spec.initContainers ?? []).map((container) => slotOf(container, true, existing, given)),
+    ...spec.containers.map((container) => slotOf(container, false, existing, given)),
   ];
+  const there = slots(true);
+  const over = there.filter((slot) => isOver(slot, restart));
+  // Its end needs no network.
+  if (held || there.every((slot) => slot.init || over.includes(slot))) return there;
+  if (over.some(({ init, state }) => init && state.terminated?.exitCode !== 0)) return there;
+  // Init containers run again with those that come after them.
+  return slots(false).map((slot, index) => {
+    const known = there[index];
+    return known && !known.init && over.includes(known) ? known : slot;
+  });
+}
+
+/** It has ended, and is not to be started again. */
+export function isOver({ spec, init, state }: Slot, restart: Restart): boolean {
+  if (state.terminated === undefined) return false;
+  if (init && spec.restartPolicy === "Always") return false;
+  return restart === "Never" || (state.terminated.exitCode === 0 && (init || restart === "OnFailure"));
 }
 
 function slotOf(

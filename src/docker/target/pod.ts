@@ -12,7 +12,7 @@ import { checkNonRoot } from "./non-root.js";
 import type { Action, ContainerSpec, PodObject } from "./objects.js";
 import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
 import { removePod } from "./remove.js";
-import { shownPod, slotsOf } from "./pod-status.js";
+import { isOver, shownPod, slotsOf } from "./pod-status.js";
 import { askProbe, type ProbeTarget } from "./probe.js";
 import { probeTargetOf } from "./probe-target.js";
 import { serviceVariables } from "./service-links.js";
@@ -65,12 +65,17 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   });
   const options = { signal: stop.signal };
   const found = there?.hold.state.running === true ? there.hold : undefined;
-  const slots: Slot[] = [...(there?.slots ?? slotsOf(pod, [], false))];
+  const slots: Slot[] = (there?.slots ?? slotsOf(pod, [], false)).map((slot) => anew(slot, restart));
   /** Runs whose network is gone: nobody takes them up. */
-  const stale = found ? [] : (there?.containers ?? []).filter(({ id }) => id !== there?.hold.id);
+  const stale = found
+    ? []
+    : (there?.containers ?? []).filter(
+        ({ id }) => id !== there?.hold.id && !slots.some((slot) => slot.id === id),
+      );
   const places = volumePlaces(spec, { claims: `${prefix}.${namespace}.claim`, own: `${base}.volume` });
   /** By a run's id: the network that it was started in. */
   const networks = new Map<string, HoldRun>();
+  const lostNetworks = new Set<HoldRun>();
   let stopping: string | undefined;
   let failed = false;
   const hold = podHold(host, {
@@ -83,6 +88,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
       tell();
     },
     onLost: (lost) => {
+      lostNetworks.add(lost);
       // They would run on without a network: each is started anew, as its policy says.
       for (const { id } of slots)
         if (id !== undefined && networks.get(id) === lost)
@@ -115,6 +121,10 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     const slot = (): Slot => slots[index] as Slot;
     const { name: container, image = "", imagePullPolicy: policy, securityContext } = slot().spec;
     const nameOf = (number: number): string => `${base}.${container}.${number}`;
+    const isStranded = (id: string): boolean => {
+      const network = networks.get(id);
+      return network !== undefined && lostNetworks.has(network);
+    };
     return {
       change: (fields) => {
         slots[index] = { ...slot(), ...fields };
@@ -124,6 +134,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         store.event(pod, container, reason, message);
       },
       inspect: (id) => engine.inspect(id, options),
+      isStranded,
       wait: (id) => engine.wait(id, options),
       kill: (id) => engine.stop(id, grace, options),
       probeTarget: (id) => probeTarget(slot().spec, id),
@@ -152,10 +163,16 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         stop.signal.throwIfAborted();
         // What the engine has begun to make is waited for: else nobody would know of it.
         const whole = { signal: AbortSignal.timeout(makeMs) };
-        const id = await engine.create(nameOf(attempt), body, whole);
-        await engine.start(id, whole);
-        networks.set(id, network);
-        return id;
+        try {
+          const id = await engine.create(nameOf(attempt), body, whole);
+          await engine.start(id, whole);
+          networks.set(id, network);
+          return id;
+        } catch (error) {
+          if ((await hold.ensure()) === network) throw error;
+          // The network went meanwhile.
+          return await this.begin(attempt);
+        }
       },
     };
   }
@@ -299,5 +316,16 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         }),
       );
     },
+  };
+}
+
+/** One that has ended while nobody looked is started anew at once, and that is no failure of it: the engine may have stopped. */
+function anew(slot: Slot, restart: Restart): Slot {
+  const { id, state, restarts } = slot;
+  if (state.running || isOver(slot, restart)) return slot;
+  const waiting = { reason: slot.init ? "PodInitializing" : "ContainerCreating" };
+  return {
+    ...{ ...slot, id: undefined, state: { waiting }, lastState: {} },
+    restarts: id === undefined ? restarts : restarts + 1,
   };
 }

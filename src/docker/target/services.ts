@@ -1,4 +1,6 @@
+import { setMaxListeners } from "node:events";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pack } from "tar-stream";
 import { throttle } from "../../lib/throttle.js";
 import type { InspectedContainer } from "../engine-containers.js";
@@ -18,6 +20,8 @@ export interface Services extends AsyncDisposable {
 const coalesceMs = 10;
 /** How long after it could not be told what has changed a forwarder is told again, in ms. */
 const retryMs = 1_000;
+/** How long after the engine has failed it is asked for a forwarder again, in ms: sooner than pods ask, which are to start with its address. */
+const lookMs = 500;
 const endpointsPath = "/endpoints";
 
 interface Forwarder {
@@ -35,13 +39,13 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
   const known = new Map<string, Forwarder>();
   /** What is done for each Service, one thing after the other: else one that is made meanwhile would outlive its Service. */
   const turns = new Map<string, Promise<unknown>>();
+  const life = new AbortController();
+  setMaxListeners(0, life.signal);
   for (const { id, labels, addresses } of existing) {
     const service = JSON.parse(labels[label.object] ?? "{}") as ServiceObject;
-    const deploy = labels[label.deploy] ?? "";
-    known.set(keyOf(service), { service, deploy, id, told: "", telling: Promise.resolve() });
+    take({ service, deploy: labels[label.deploy] ?? "", id, told: "", telling: Promise.resolve() });
     show(service, addresses[host.network]);
   }
-  const life = new AbortController();
   const update = throttle(() => {
     for (const forwarder of known.values()) tell(forwarder);
   }, coalesceMs);
@@ -74,8 +78,7 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
       // Another may have come since.
       if (forwarder.told !== text || life.signal.aborted) return;
       try {
-        if (await engine.inspect(forwarder.id, life)) await write(forwarder.id, text, life);
-        else await inTurn(keyOf(forwarder.service), () => replace(forwarder));
+        await write(forwarder.id, text, life);
       } catch {
         forwarder.told = "";
         retry();
@@ -83,12 +86,33 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
     });
   }
 
-  /** Somebody has removed it. */
+  function take(forwarder: Forwarder): void {
+    known.set(keyOf(forwarder.service), forwarder);
+    void watch(forwarder);
+  }
+
+  /** The engine starts it anew by itself, with another address; one that somebody stops or removes is made anew. */
+  async function watch(forwarder: Forwarder): Promise<void> {
+    const key = keyOf(forwarder.service);
+    while (!life.signal.aborted && known.get(key) === forwarder) {
+      try {
+        const now = await engine.inspect(forwarder.id, life);
+        if (now?.state.running === true) {
+          if (known.get(key) === forwarder) show(forwarder.service, now.addresses[host.network]);
+          await engine.wait(forwarder.id, life);
+        } else if (now?.state.status === "restarting") await sleep(lookMs, undefined, life);
+        else await inTurn(key, () => replace(forwarder));
+      } catch {
+        await sleep(lookMs, undefined, life).catch(() => undefined);
+      }
+    }
+  }
+
   async function replace(forwarder: Forwarder): Promise<void> {
     const { service, deploy } = forwarder;
     if (known.get(keyOf(service)) !== forwarder) return;
     const id = await make(service, deploy, life);
-    known.set(keyOf(service), { ...forwarder, id, told: "" });
+    take({ service, deploy, id, told: "", telling: Promise.resolve() });
     update();
   }
 
@@ -167,7 +191,7 @@ export function openServices(host: PodHost, existing: readonly InspectedContaine
       return false;
     }
     const id = await make(service, deploy, options);
-    known.set(key, { service, deploy, id, told: "", telling: Promise.resolve() });
+    take({ service, deploy, id, told: "", telling: Promise.resolve() });
     update();
     return true;
   }

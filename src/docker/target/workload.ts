@@ -6,7 +6,7 @@ import { throttle } from "../../lib/throttle.js";
 import type { FoundPod } from "./found-pod.js";
 import type { PodHost } from "./host.js";
 import { label } from "./labels.js";
-import type { FindConfig, PodObject } from "./objects.js";
+import { type FindConfig, PodConfigError, type PodObject } from "./objects.js";
 import { type RunningPod, startPod } from "./pod.js";
 import { podTurn } from "./pod-status.js";
 import { workloadRecord } from "./record.js";
@@ -91,9 +91,12 @@ export function startWorkload(
 
   function begin(pod: PodObject, there?: FoundPod): void {
     const of = { ...labels(), [label.uid]: pod.metadata.uid ?? "" };
-    // An old one needs what it was made with until the new one has taken its place.
-    const find: FindConfig = (...args) =>
-      hashOf(pod) === templateHash(object) ? host.find(...args) : host.findFormer(...args);
+    const find: FindConfig = (...args) => {
+      // What its deploy brings is not known yet: what need not be there would count as absent.
+      if (resting) throw new PodConfigError(`deploy ${deploy} is not applied yet`);
+      // An old one needs what it was made with until the new one has taken its place.
+      return hashOf(pod) === templateHash(object) ? host.find(...args) : host.findFormer(...args);
+    };
     pods.set(pod.metadata.name, startPod({ ...host, find }, { pod, labels: of, there, signal }));
   }
 

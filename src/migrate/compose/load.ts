@@ -1,6 +1,6 @@
-import { homedir } from "node:os";
 import { dirname, relative, resolve, sep } from "node:path";
 import { DevloopError } from "../../lib/errors.js";
+import { homeDirectory } from "../../lib/home.js";
 import { withRealWatchPaths } from "./absolute-paths.js";
 import { ModelBuilder } from "./build-model.js";
 import { checkConsistency, type Split } from "./consistency.js";
@@ -75,7 +75,7 @@ class Loader {
       report: this.#problems.report,
       absorb: this.#absorb,
       unset: (variable) => void this.#unset.push(variable),
-      home: options.env["HOME"] ?? homedir(),
+      home: homeDirectory(options.env),
       signal,
     };
   }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { buildImage } from "../../../src/build/build.js";
 import { credentialServices } from "../../../src/build/buildkit/credentials.js";
 import { GrpcError, grpcStatus } from "../../../src/build/buildkit/grpc.js";
@@ -15,10 +15,12 @@ import type { FindCredential } from "../../../src/engine/container-engine.js";
 import { DevloopError } from "../../../src/lib/errors.js";
 import { readFields, writeFields } from "../../../src/lib/protobuf.js";
 import { imageSpec } from "../../fakes/project.js";
+import { eventually } from "../../eventually.js";
 import { call, stream } from "./caller.js";
 import { fakeEngine } from "./fake-engine.js";
 
-const signal = AbortSignal.timeout(20_000);
+// Ends what would wait for ever; the whole file runs by it.
+const signal = AbortSignal.timeout(600_000);
 
 /** A session with these services, and the engine's side of it. */
 async function session(services: ReadonlyMap<string, GrpcHandler>) {
@@ -27,7 +29,7 @@ async function session(services: ReadonlyMap<string, GrpcHandler>) {
   const opened = await openSession(fake.docker, { address, sharedKey: "key", services, signal });
   return {
     opened,
-    client: await vi.waitUntil(() => fake.session()),
+    client: await eventually(() => fake.session() ?? expect.fail("no session is open")),
     [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
   };
 }

@@ -50,7 +50,7 @@ function newProject(prefix = "apply") {
       objects: readonly KubeObject[],
       options: Partial<ApplyRequest> & { kube?: Kube; signal?: AbortSignal } = {},
     ) {
-      const { kube = cluster(), signal = AbortSignal.timeout(100_000), ...rest } = options;
+      const { kube = cluster(), signal = AbortSignal.timeout(240_000), ...rest } = options;
       return applyDeploy(
         kube,
         {
@@ -179,7 +179,7 @@ describe.skipIf(!opened && !process.env["CI"])("applying a deploy to a cluster",
     const pruned = await pruneDeploys(
       cluster(),
       { project: project.name, namespace: project.name, keep: ["one"] },
-      { signal: AbortSignal.timeout(60_000), onNote: (note) => project.notes.push(note) },
+      { signal: AbortSignal.timeout(240_000), onNote: (note) => project.notes.push(note) },
     );
     expect(pruned.sort()).toEqual(["ConfigMap/c", "ConfigMap/moved"]);
     expect(await get(cluster(), project.path("configmaps", "a"))).toBeDefined();
@@ -440,7 +440,7 @@ describe.skipIf(!opened && !process.env["CI"])("applying a deploy to a cluster",
       configMap("mine"),
     ]);
     await send(cluster(), "POST", `/api/v1/namespaces/${project.name}/configmaps`, configMap("theirs"));
-    const options = { signal: AbortSignal.timeout(110_000), onNote: () => undefined };
+    const options = { signal: AbortSignal.timeout(240_000), onNote: () => undefined };
     const request = { project: project.name, dryRun: false };
     const { kube, changes } = counting(cluster());
     const dry = await removeProject(kube, { ...request, dryRun: true }, options);

@@ -41,7 +41,7 @@ function applyTo(kube: Kube, objects: readonly KubeObject[]): ReturnType<typeof 
       waiting: [],
       later: [],
     },
-    { signal: AbortSignal.timeout(20_000), onNote: () => undefined },
+    { signal: AbortSignal.timeout(60_000), onNote: () => undefined },
   );
 }
 const nothing: Answer = () => undefined;

@@ -16,7 +16,7 @@ export async function openTestCluster(): Promise<Kube | undefined> {
   config.loadFromFile(file);
   const kube = openKube(config);
   try {
-    await kube.request("/version", { signal: AbortSignal.timeout(5000) });
+    await kube.request("/version", { signal: AbortSignal.timeout(30_000) });
     return kube;
   } catch {
     kube[Symbol.dispose]();
@@ -47,7 +47,7 @@ export function counting(kube: Kube): { kube: Kube; all: string[]; changes: stri
 
 export async function get(kube: Kube, target: string): Promise<KubeObject | undefined> {
   try {
-    return (await kube.request(target, { signal: AbortSignal.timeout(10_000) })) as KubeObject;
+    return (await kube.request(target, { signal: AbortSignal.timeout(60_000) })) as KubeObject;
   } catch (error) {
     if (error instanceof KubeStatusError && error.status === 404) return undefined;
     throw error;
@@ -61,7 +61,7 @@ export async function send(
   body?: unknown,
   contentType?: string,
 ): Promise<KubeObject> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000);
   return (await kube.request(target, {
     method,
     ...(body === undefined ? {} : { body }),
@@ -70,13 +70,13 @@ export async function send(
   })) as KubeObject;
 }
 
-/** Polls until `check` gives a value, at most 60 s. */
+/** Polls until `check` gives a value, at most 180 s. */
 export async function eventually<T>(check: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 180_000;
   for (;;) {
     const value = await check();
     if (value !== undefined) return value;
-    if (Date.now() > deadline) throw new Error("the condition was not met within 60 s");
+    if (Date.now() > deadline) throw new Error("the condition was not met within 180 s");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

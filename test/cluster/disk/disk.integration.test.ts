@@ -49,7 +49,7 @@ describe.skipIf(running.length === 0 && !process.env["CI"]).each(clusters)(
         // What looks like devloop's, and is not: its digits are no image's.
         if (index === 3) await alsoCalled(`${name}:devloop-0123456789abcdef`, built);
       }
-    }, 240_000);
+    }, 600_000);
     afterAll(async () => {
       await rm(directory, { recursive: true });
       for (const ref of made)
@@ -127,7 +127,7 @@ describe.skipIf(running.length === 0 && !process.env["CI"]).each(clusters)(
         ...{ ref: string; imageId: string }[],
       ];
       await pod("used", used.ref);
-      await expect.poll(() => stateOf("used"), { timeout: 60_000 }).toBe("Running");
+      await expect.poll(() => stateOf("used"), { timeout: 200_000 }).toBe("Running");
       expect(await isOverfull(places, { names: [name], keep: 3 }, { signal })).toBe(true);
 
       const request = { names: [name], keep: 3 };
@@ -171,7 +171,7 @@ describe.skipIf(running.length === 0 && !process.env["CI"]).each(clusters)(
         const config = old.imageId;
         // containerd collects its garbage a moment later.
         await expect
-          .poll(async () => await ctr(node, "content", "ls", "-q"), { timeout: 30_000 })
+          .poll(async () => await ctr(node, "content", "ls", "-q"), { timeout: 200_000 })
           .not.toContain(config);
       }
       // The kubelet agrees: what went is gone, and what shares layers with it starts.
@@ -181,8 +181,8 @@ describe.skipIf(running.length === 0 && !process.env["CI"]).each(clusters)(
         newest[0]!.ref,
         "test $(wc -c < /shared) = 3000000 && test $(wc -c < /own) = 1000000",
       );
-      await expect.poll(() => stateOf("gone"), { timeout: 60_000 }).toBe("ErrImageNeverPull");
-      await expect.poll(() => stateOf("kept"), { timeout: 60_000 }).toBe("Succeeded");
+      await expect.poll(() => stateOf("gone"), { timeout: 200_000 }).toBe("ErrImageNeverPull");
+      await expect.poll(() => stateOf("kept"), { timeout: 200_000 }).toBe("Succeeded");
       expect(await stateOf("used")).toBe("Running");
 
       const after = await surveyDisk(places, request, { signal });

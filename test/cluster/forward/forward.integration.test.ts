@@ -1,5 +1,6 @@
 import { createConnection } from "node:net";
 import { get } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { startForward } from "../../../src/cluster/forward/forward.js";
@@ -18,6 +19,7 @@ import {
   testNamespace,
   type TestNamespace,
 } from "../observe/test-cluster.js";
+import { eventually } from "../../eventually.js";
 
 const serverImage = "node:20-bookworm-slim";
 const kube = await testCluster(serverImage);
@@ -80,7 +82,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
       () => {
         expect(health.get(web.id)?.status).toBe("ready");
       },
-      { timeout: 60_000, interval: 50 },
+      { timeout: 200_000, interval: 50 },
     );
   });
   afterAll(async () => {
@@ -116,7 +118,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
       },
       signal: stop.signal,
     });
-    const port = await vi.waitFor(() => {
+    const port = await eventually(() => {
       if (state.status !== "listening") throw new Error(JSON.stringify(state));
       return state.port;
     });
@@ -174,7 +176,7 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
           expect([now?.status, now?.generation, staying]).toEqual(["ready", patched.generation, 1]);
           expect(answers.get(`${version}:0`) ?? 0).toBeGreaterThan(20);
         },
-        { timeout: 60_000, interval: 20 },
+        { timeout: 200_000, interval: 20 },
       );
     }
     clearInterval(client);
@@ -195,16 +197,13 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
       await Promise.all(Array.from({ length: 20 }, () => fetchText(forward.port)));
     }
     process.stdout.write(`1,000 connections in ${((performance.now() - begun) / 1000).toFixed(1)} s\n`);
-    await vi.waitFor(
-      () => {
-        expect(forward.connections()).toBe(0);
-      },
-      { timeout: 5000 },
-    );
-    const sockets = process
-      .getActiveResourcesInfo()
-      .filter((name) => name === "TCPSocketWrap" || name === "TLSWrap");
-    expect(sockets.length).toBeLessThan(30);
+    await eventually(() => {
+      expect(forward.connections()).toBe(0);
+      const sockets = process
+        .getActiveResourcesInfo()
+        .filter((name) => name === "TCPSocketWrap" || name === "TLSWrap");
+      expect(sockets.length).toBeLessThan(30);
+    });
   });
 
   it("large answers and a client's half-close arrive whole", async () => {
@@ -216,31 +215,25 @@ describe.skipIf(!kube && !process.env["CI"])("forwards on a real cluster", () =>
     let received = 0;
     socket.on("data", (data) => (received += data.length));
     socket.end(sent);
-    await vi.waitFor(
-      () => {
-        expect(received).toBeGreaterThanOrEqual(sent.length);
-      },
-      { timeout: 20_000 },
-    );
-    await vi.waitFor(
-      () => {
-        expect(socket.destroyed || socket.readableEnded).toBe(true);
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(() => {
+      expect(received).toBeGreaterThanOrEqual(sent.length);
+      expect(socket.destroyed || socket.readableEnded).toBe(true);
+    });
   });
 
   it("without a ready pod a connection waits for one", async () => {
     await using forward = await open();
     await space.patch("Deployment", "web", { spec: { replicas: 0 } });
-    await vi.waitFor(
-      () => {
-        expect(forward.serving()).toBe(false);
-      },
-      { timeout: 20_000 },
-    );
-    const answer = fetchText(forward.port);
+    await eventually(() => {
+      expect(forward.serving()).toBe(false);
+    });
     await space.patch("Deployment", "web", { spec: { replicas: 1 } });
-    expect(await answer).toBe("v3:0");
+    // None waits longer than ten seconds, and a pod may take more: the last that came before it counts.
+    let last = Promise.resolve("none");
+    while (!forward.serving()) {
+      last = fetchText(forward.port).catch(String);
+      await sleep(500);
+    }
+    expect(await last).toBe("v3:0");
   });
 });

@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
+import { carryConnection } from "../../../src/cluster/forward/connection.js";
 import { type ForwardOptions, startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import type { PodTarget } from "../../../src/cluster/observe/pod-view.js";
 import type { ForwardSpec, ForwardStatus } from "../../../src/engine/model.js";
 import type { Tunnel, TunnelOptions } from "../../../src/engine/target.js";
 import { fakeApi } from "../observe/fake-api.js";
+import { eventually } from "../../eventually.js";
 
 const pod: PodTarget = { namespace: "dev", name: "web-1", uid: "1", namedPorts: { http: 8080 }, running: [] };
 const spec: ForwardSpec = {
@@ -26,6 +28,7 @@ describe("a pod whose process starts anew", () => {
     const restarted = new Set<() => void>();
     let opened = 0;
     let silent = false;
+    let taken = 0;
     const states: ForwardStatus[] = [];
     const openTunnel = (
       _pod: unknown,
@@ -38,6 +41,7 @@ describe("a pod whose process starts anew", () => {
       });
       return Promise.resolve({
         write(data) {
+          taken += 1;
           if (!silent) onData(Buffer.from(`${name}:${data.toString()}`));
           return true;
         },
@@ -59,7 +63,7 @@ describe("a pod whose process starts anew", () => {
       onChange: (state) => states.push(state),
       signal: new AbortController().signal,
     });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(states.at(-1)).toMatchObject({ status: "listening" });
     });
     return {
@@ -72,6 +76,8 @@ describe("a pod whose process starts anew", () => {
         silent = true;
       },
       listeners: () => restarted.size,
+      /** How many pieces have come through, answered or not. */
+      taken: () => taken,
       [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
     };
   }
@@ -81,8 +87,8 @@ describe("a pod whose process starts anew", () => {
     using socket = disposable(run.connect());
     run.die();
     socket.socket.write("a");
-    await vi.waitFor(() => {
-      expect(run.listeners()).toBe(1);
+    await eventually(() => {
+      expect([run.listeners(), run.taken()]).toEqual([1, 1]);
     });
     run.restart();
     const [answer] = (await once(socket.socket, "data")) as [Buffer];
@@ -97,10 +103,36 @@ describe("a pod whose process starts anew", () => {
     expect(answer.toString()).toBe("1:a");
     run.restart();
     await once(socket.socket.resume(), "end");
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.listeners()).toBe(0);
     });
   });
+});
+
+it("a connection that no pod takes is reset, not ended", async () => {
+  let asked = 0;
+  const server = createServer((socket) => {
+    void carryConnection({ openTunnel: () => Promise.reject(new Error("connection refused")) }, socket, {
+      pods: () => [pod],
+      podsChanged: () => () => undefined,
+      processRestarted: () => () => undefined,
+      port: () => 8080,
+      signal: new AbortController().signal,
+      // Its patience is over after a few looks at the clock.
+      now: () => (asked += 4_000),
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = createConnection((server.address() as AddressInfo).port, "127.0.0.1");
+  const told = await new Promise((resolve) => {
+    client.once("error", resolve);
+    client.resume().once("end", () => {
+      resolve("an end");
+    });
+  });
+  expect(told).toMatchObject({ code: "ECONNRESET" });
+  server.close();
 });
 
 describe("the local port", () => {
@@ -139,7 +171,7 @@ describe("the local port", () => {
   it("that is taken gives way to the next free one, and says so", async () => {
     const { server, port } = await taken();
     await using run = await forward({ local: port });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.states.at(-1)).toMatchObject({ status: "listening", moved: true });
     });
     expect((run.states.at(-1) as { port: number }).port).toBeGreaterThan(port);
@@ -149,7 +181,7 @@ describe("the local port", () => {
   it("that is taken and strict fails with the one who has it, and is bound once it is free", async () => {
     const { server, port } = await taken();
     await using run = await forward({ local: port, strict: true });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.states.at(-1)).toMatchObject({ status: "failed", failure: { code: "PORT_TAKEN" } });
     });
     if (process.platform === "linux") {
@@ -157,7 +189,7 @@ describe("the local port", () => {
       expect(failed?.failure.message).toContain(`(pid ${process.pid})`);
     }
     server.close();
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.states.at(-1)).toMatchObject({ status: "listening", port, moved: false });
     });
   });
@@ -165,7 +197,7 @@ describe("the local port", () => {
   it("a target without that port is said as soon as a pod is there", async () => {
     const resolvePort = (target: PodTarget): number => targetPort(spec, target, undefined);
     await using run = await forward({}, { pods: () => [pod], resolvePort });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.states.at(-1)).toMatchObject({ failure: { message: "service web has no port 80" } });
     });
   });

@@ -34,7 +34,7 @@ describe.skipIf(leftOut).each([...testEngines])(
 
     it(
       `are in the nodes what they are in the engine (${builds} builds, seed ${seed})`,
-      { timeout: builds * 30_000 },
+      { timeout: builds * 120_000 },
       async () => {
         const ways = { delta: 0, whole: 0, present: 0 };
         let steps: readonly Step[] = ["RUN seq 1 300000 > /numbers"];

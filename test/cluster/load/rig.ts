@@ -8,7 +8,7 @@ import { runTool } from "../../../src/lib/run-tool.js";
 
 export const signal = new AbortController().signal;
 export const { engine } = connectEngine(findEngine(process.env, { home: homedir() }));
-const answerTimeoutMs = 30_000;
+const answerTimeoutMs = 120_000;
 
 /**
  * Nodes to load into, without Kubernetes: containers of a node image that run nothing but its containerd, with kind's or

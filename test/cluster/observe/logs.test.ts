@@ -1,9 +1,10 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import type { ContainerView, PodView } from "../../../src/cluster/observe/pod-view.js";
 import type { LogLine } from "../../../src/engine/model.js";
 import { fakeApi } from "./fake-api.js";
+import { eventually } from "../../eventually.js";
 
 const start = Date.UTC(2026, 0, 1, 10);
 /** A line each 100 ms: ten share a second, as a resumed stream sees them. */
@@ -53,12 +54,9 @@ describe("streamLogs", () => {
       signal: stop.signal,
     });
     logs.setPods([pod({ run: running })]);
-    await vi.waitFor(
-      () => {
-        expect(lines.at(-1)?.text).toBe(`line ${total - 1}`);
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(() => {
+      expect(lines.at(-1)?.text).toBe(`line ${total - 1}`);
+    });
     expect(lines.map((line) => line.text)).toEqual(
       Array.from({ length: total }, (_, number) => `line ${number}`),
     );
@@ -85,7 +83,7 @@ describe("streamLogs", () => {
       signal: new AbortController().signal,
     });
     logs.setPods([pod({ run: { ...running, id: "b" }, previous: { ...running, ended: true }, restarts: 1 })]);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(lines.map(({ text, previous }) => [text, previous])).toEqual([
         ["line 1", true],
         ["line 50", undefined],
@@ -111,7 +109,7 @@ describe("streamLogs", () => {
       signal: new AbortController().signal,
     });
     logs.setPods([pod({ run: running, previous: { ...running, id: "z", ended: true } })]);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(lines).toHaveLength(1);
     });
     expect(query).toContain("tailLines=20");

@@ -1,10 +1,14 @@
 import type { ServerResponse } from "node:http";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { reflect } from "../../../src/cluster/observe/reflector.js";
 import { fakeApi } from "./fake-api.js";
+import { eventually } from "../../eventually.js";
 
 /** A namespace's pods, as the API server sends them; each test says what each list and watch gives. */
-async function rig(watch: (turn: number, response: ServerResponse, version: string) => void) {
+async function rig(
+  watch: (turn: number, response: ServerResponse, version: string) => void,
+  { graceMs = 60_000 }: { readonly graceMs?: number } = {},
+) {
   const log: string[] = [];
   let lists = 0;
   let watches = 0;
@@ -33,7 +37,7 @@ async function rig(watch: (turn: number, response: ServerResponse, version: stri
     path: "/api/v1/namespaces/dev/pods",
     signal: stop.signal,
     timeoutSeconds: 0,
-    graceMs: 200,
+    graceMs,
     backoffMs: { first: 1, most: 10 },
     onSync: (objects) =>
       log.push(`sync ${objects.map((object) => `${object.kind} ${object.metadata.name}`).join()}`),
@@ -61,7 +65,7 @@ describe("reflect", () => {
       const bytes = Buffer.from(text);
       for (let at = 0; at < bytes.length; at += 7) response.write(bytes.subarray(at, at + 7));
     });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.log.slice(0, 5)).toEqual([
         "sync Pod listed-1",
         "watch 100",
@@ -76,7 +80,7 @@ describe("reflect", () => {
     await using run = await rig((turn, response) => {
       if (turn === 1) response.write(change("BOOKMARK", "140"), () => response.destroy());
     });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.log).toContain("watch 140");
     });
     expect(run.log.filter((entry) => entry.startsWith("sync"))).toHaveLength(1);
@@ -90,14 +94,14 @@ describe("reflect", () => {
           `${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "too old" } })}\n`,
         );
     });
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(run.log).toEqual(["sync Pod listed-1", "watch 100", "up", "sync Pod listed-2", "watch 200"]);
     });
   });
 
   it("a connection that has gone silent for too long is opened again", async () => {
-    await using run = await rig(() => undefined);
-    await vi.waitFor(() => {
+    await using run = await rig(() => undefined, { graceMs: 200 });
+    await eventually(() => {
       expect(run.log.filter((entry) => entry === "watch 100").length).toBeGreaterThanOrEqual(2);
     });
   });

@@ -24,7 +24,7 @@ async function connect(): Promise<Kube | undefined> {
     const config = new KubeConfig();
     config.loadFromString(await readFile(file, "utf8"));
     const kube = openKube(config);
-    await kube.request("/version", { signal: AbortSignal.timeout(5000) });
+    await kube.request("/version", { signal: AbortSignal.timeout(30_000) });
     return kube;
   } catch {
     return undefined;
@@ -65,7 +65,7 @@ export async function testNamespace(kube: Kube, name: string): Promise<TestNames
     body?: unknown,
     contentType = "application/json",
   ): Promise<unknown> =>
-    kube.request(path, { method, body, contentType, signal: AbortSignal.timeout(20_000) });
+    kube.request(path, { method, body, contentType, signal: AbortSignal.timeout(60_000) });
   await send("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   const path = (kind: string): string => collections[kind]!.replace("*", namespace);
   return {
@@ -79,7 +79,7 @@ export async function testNamespace(kube: Kube, name: string): Promise<TestNames
         } catch (error) {
           const early =
             error instanceof KubeStatusError && /service account|serviceaccount/.test(error.message);
-          if (!early || attempt > 50) throw error;
+          if (!early || attempt > 600) throw error;
           await new Promise((resolve) => setTimeout(resolve, 100));
         }
       }

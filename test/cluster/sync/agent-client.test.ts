@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Agent, openAgent, type TreeChange } from "../../../src/cluster/sync/agent-client.js";
 import { frame, u64 } from "../../../src/cluster/sync/agent-wire.js";
 import { type Connected, connect, makePlace, type Place } from "./agent-rig.js";
+import { eventually } from "../../eventually.js";
 
 const signal = new AbortController().signal;
 const hello = frame("h", Buffer.from([1]), 0, 0, Buffer.from([0]));
@@ -53,7 +54,7 @@ describe("a channel to an agent", () => {
       vi.advanceTimersByTime(15_000);
       // A long answer is well, as long as it gives one.
       output.write(frame("n", 2));
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect((input.read() as Buffer | null)?.includes("N")).toBe(true);
       });
       vi.advanceTimersByTime(15_000);

@@ -67,7 +67,7 @@ async function build(...edits: readonly string[]) {
     },
     {
       ...{ onProgress: () => undefined, onOutput: () => undefined, onNote: () => undefined },
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(240_000),
     },
   )) as BuildOutput;
   await using _image = { [Symbol.asyncDispose]: () => docker.getImage(output.ref).remove() };

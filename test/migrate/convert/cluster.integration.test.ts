@@ -21,7 +21,7 @@ describe.skipIf(!opened && !process.env["CI"])("the API server takes every objec
     opened?.[Symbol.dispose]();
   });
 
-  it("of the base and every overlay of every project", { timeout: 180_000 }, async () => {
+  it("of the base and every overlay of every project", { timeout: 600_000 }, async () => {
     const migrations = await Promise.all(
       fixtureNames().map(async (name) => {
         const choices = {
@@ -41,7 +41,7 @@ describe.skipIf(!opened && !process.env["CI"])("the API server takes every objec
     );
     const refused = await eachConcurrently(all, 8, async ({ object, place }) => {
       const type = await types.find(object.apiVersion, object.kind, {
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(60_000),
       });
       // A server of 1.20 has no CronJob of batch/v1, which every newer one has.
       if (!type) return object.kind === "CronJob" ? [] : [`${place}: no kind ${object.kind}`];
@@ -59,7 +59,7 @@ async function refusal(object: KubeObject, path: string): Promise<readonly strin
       method: "PATCH",
       contentType: "application/apply-patch+yaml",
       body,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
     });
     return [];
   } catch (error) {

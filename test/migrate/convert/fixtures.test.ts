@@ -25,7 +25,7 @@ describe("every key is accounted for", () => {
 
 const built = "kustomize takes the base and every overlay of every project";
 
-it.runIf(hasKustomize)(built, { timeout: 120_000 }, async () => {
+it.runIf(hasKustomize)(built, { timeout: 300_000 }, async () => {
   const all = Object.fromEntries(names.map((name) => [name, migration(name).files] as const));
   const rendered = await renderTogether(all);
   expect(new Set(rendered.map(({ project }) => project))).toEqual(new Set(names));

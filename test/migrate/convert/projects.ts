@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { afterAll } from "vitest";
 import { loadCompose } from "../../../src/migrate/compose/load.js";
 import type { ComposeProject } from "../../../src/migrate/compose/model.js";
 import { convert, type Migration, type MigrationOptions } from "../../../src/migrate/convert/convert.js";
@@ -9,9 +10,15 @@ import { fixtureOptions } from "../compose/fixture.js";
 
 const { signal } = new AbortController();
 
-/** A directory with these files. */
+const made: string[] = [];
+afterAll(() => {
+  for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+/** A directory with these files, until the end of the test file. */
 export function scratchProject(files: Readonly<Record<string, string>>): string {
   const directory = mkdtempSync(join(tmpdir(), "devloop-migrate-"));
+  made.push(directory);
   writeTree(directory, files);
   return directory;
 }
