@@ -14,7 +14,7 @@ export type Answer<T> =
   | { readonly kind: "nobody" };
 
 /** How long another start may take to claim a socket, in ms: it looks, and listens. */
-const longestClaimMs = 10_000;
+const longestClaimMs = 30_000;
 
 /**
  * Lets `server` listen on `path`, unless a loop answers there: then that loop is returned. What a dead one left is removed. Of two

@@ -6,8 +6,8 @@ import { version } from "../lib/version.js";
 import { versionHeader, type RequestName, type requests } from "./protocol.js";
 import type { z } from "zod";
 
-/** How long a loop may take to answer a question, in ms; streams have no end. */
-const answerMs = 10_000;
+/** How long a loop may take to answer a question, in ms: on a machine that builds many things at once, seconds. Streams have no end. */
+const answerMs = 20_000;
 
 type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 

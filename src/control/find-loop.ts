@@ -15,7 +15,7 @@ export interface RunningLoop {
 }
 
 /** How long whoever listens may take to say who it is, in ms. */
-const whoMs = 5_000;
+const whoMs = 15_000;
 
 /** Asks whoever listens on a socket who it is. Throws LOOP_SILENT when it listens and does not say. */
 export async function askWho(socket: string): Promise<Answer<RunningLoop>> {

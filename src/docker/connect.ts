@@ -2,6 +2,7 @@ import { addAbortListener } from "node:events";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { PassThrough, type Readable } from "node:stream";
+import { inspect } from "node:util";
 import Dockerode from "dockerode";
 import { z } from "zod";
 import {
@@ -98,7 +99,7 @@ function modemOptions(connection: EngineConnection): Dockerode.DockerOptions {
         ...nothing,
         protocol: "http",
         socketPath: connection.path,
-        agent: new HttpAgent({ keepAlive: true }),
+        agent: unprinted(new HttpAgent({ keepAlive: true })),
       } as unknown as Dockerode.DockerOptions;
     case "tcp": {
       const { host, port, tls } = connection;
@@ -116,7 +117,7 @@ function modemOptions(connection: EngineConnection): Dockerode.DockerOptions {
         protocol: tls ? "https" : "http",
         host,
         port,
-        agent,
+        agent: unprinted(agent),
       } as unknown as Dockerode.DockerOptions;
     }
     case "ssh":
@@ -129,6 +130,14 @@ function modemOptions(connection: EngineConnection): Dockerode.DockerOptions {
         sshOptions: { agent: process.env["SSH_AUTH_SOCK"] },
       } as unknown as Dockerode.DockerOptions;
   }
+}
+
+/**
+ * docker-modem 5 turns the options of each request into text for its debug log, whether or not that is on; with the agent go
+ * all its connections: some 70 ms of computing a request where 15 streams are open, instead of 1 ms.
+ */
+function unprinted(agent: HttpAgent | HttpsAgent): HttpAgent | HttpsAgent {
+  return Object.assign(agent, { [inspect.custom]: () => agent.constructor.name });
 }
 
 const versionAnswer = z.object({

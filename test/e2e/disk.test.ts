@@ -35,7 +35,7 @@ describe.each(someTargets)("the disk on %s", (_name, target) => {
         ? await api(cluster).list(`/api/v1/namespaces/${project.namespace}/pods`)
         : await pods(project.namespace)
       ).filter(({ metadata }) => metadata.labels?.["app"] === "web");
-    // Those of pods on their way out go at the second look.
+    // Those of pods on their way out go at a later look.
     const onlyThree = (): Promise<void> =>
       expect
         .poll(async () => [(await tags(web)).length, (await inNode()).length], {

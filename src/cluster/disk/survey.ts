@@ -143,10 +143,7 @@ async function readUses(kube: Kube, notes: string[], signal: AbortSignal): Promi
   }
 }
 
-function withCurrent(
-  uses: ImageUses | undefined,
-  current: ReadonlyMap<string, string>,
-): ImageUses {
+function withCurrent(uses: ImageUses | undefined, current: ReadonlyMap<string, string>): ImageUses {
   const refs = [...current].map(([ref, who]): [string, string] => [containerdName(ref), who]);
   // Who runs it says more than that it is new.
   return { refs: new Map([...refs, ...(uses?.refs ?? [])]), digests: uses?.digests ?? new Map() };

@@ -8,9 +8,10 @@ import type { TargetAdapter } from "./adapters.js";
 
 /**
  * How long after a loop has ended well old builds are removed, in ms, each after the one before. Not at once: the next
- * edit may come, and the pods that were replaced use their builds while they end, half a minute as a rule at most.
+ * edit may come, and the pods that were replaced use their builds while they end: half a minute as a rule, minutes where the
+ * kubelet is busy. A look that finds no more than may stay costs one question to each place.
  */
-const looksMs = [5_000, 40_000];
+const looksMs = [5_000, 40_000, 60_000, 120_000];
 
 /** Keeps the engine and the nodes from filling up with old builds. Disposing waits for what is under way. */
 export interface ImageKeeper extends AsyncDisposable {
