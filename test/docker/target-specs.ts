@@ -386,8 +386,14 @@ function wantedCases(namespace: string): readonly Wanted[] {
       },
     ),
     pod("a Service without pods refuses", "timeout 3 wget -qO- http://nobody/ 2>&1 | grep -o refused"),
-    pod("a readiness probe by a command", `sleep 1; touch /ready; ${stay}`, {
-      container: { readinessProbe: { exec: { command: ["cat", "/ready"] }, periodSeconds: 1 } },
+    pod("a readiness probe by a command", `sleep 1; echo go >/ready; ${stay}`, {
+      container: {
+        env: [{ name: "WORD", value: "go" }],
+        readinessProbe: {
+          exec: { command: ["sh", "-c", 'test "$$(cat /ready)" = $(WORD)'] },
+          periodSeconds: 1,
+        },
+      },
       until: "ready",
     }),
     pod(

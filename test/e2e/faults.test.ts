@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { anyCluster, api, k3d, shell, someTargets, type TestCluster } from "./clusters.js";
+import { containerOf } from "./containers.js";
 import { page, runToEnd, start, until, type EventOf, type Running } from "./devloop.js";
 import { relayTo, type Relay } from "./relay.js";
 import { scratchProject, type Scratch } from "./scratch.js";
@@ -397,8 +398,7 @@ describe.each(someTargets.slice(1))("faults of the engine on %s", (_name, target
     await using relay = await relayTo("/var/run/docker.sock");
     await using devloop = start({ cluster, cwd: project.root, env: { DOCKER_HOST: relay.address } });
     await devloop.ready();
-    const scene = { cluster, project, devloop };
-    const pod = await podOf(scene, "api");
+    const { id, pod } = await containerOf(cluster, project.namespace, "api");
     const nextTick = (since: number) =>
       devloop.waitFor("log.line", ({ text }) => text.startsWith("tick "), { since });
     await nextTick(devloop.mark());
@@ -413,7 +413,7 @@ describe.each(someTargets.slice(1))("faults of the engine on %s", (_name, target
     await devloop.ready({ since });
     expect(await page(project.ports.web)).toBe("web after the engine\n");
     await nextTick(devloop.mark());
-    expect(await podOf(scene, "api")).toBe(pod);
+    expect((await containerOf(cluster, project.namespace, "api")).id).toBe(id);
     const numbers = ticks(devloop, pod);
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));
   });

@@ -27,6 +27,7 @@ describe.each(endings)("%s on %s", (signal, _name, target) => {
   let extras: Extras;
   let project: Scratch;
   let mark: string;
+  let running: Running | undefined;
   /** A time of its own for the build that is broken off: a step that once ran to its end is cached. */
   const seconds = `25.${Math.floor(Math.random() * 1e6)}`;
 
@@ -44,6 +45,7 @@ describe.each(endings)("%s on %s", (signal, _name, target) => {
     );
   });
   afterAll(async () => {
+    await running?.stop();
     await project[Symbol.asyncDispose]();
   });
 
@@ -141,7 +143,8 @@ describe.each(endings)("%s on %s", (signal, _name, target) => {
 
   function begin(env: Readonly<Record<string, string>> = {}): Running {
     mark = randomUUID();
-    return start({ cluster, cwd: project.root, env: { [markVariable]: mark, ...env } });
+    running = start({ cluster, cwd: project.root, env: { [markVariable]: mark, ...env } });
+    return running;
   }
 
   /** Ends it, and looks at what it leaves. */

@@ -9,7 +9,7 @@ import { freePort } from "./scratch.js";
 const root = new URL("../../", import.meta.url).pathname;
 
 // The project's own devloop.yaml and the example that it drives, as they stand in a clone; only the namespace and the
-// local ports are the test's own.
+// local ports are the test's own. Without a cluster it runs in docker-target.test.ts.
 describe.each([
   ["kind", kind],
   ["k3d", k3d],

@@ -3,6 +3,7 @@ import { errorText } from "../../lib/errors.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { type ContainerSpec, PodConfigError, type Probe } from "./objects.js";
 import { askProbe, type ProbeTarget } from "./probe.js";
+import { askedOf } from "./probe-target.js";
 
 /** A container's state, as Kubernetes' ContainerStatus has it. */
 export interface RunState {
@@ -187,12 +188,13 @@ export async function runSlot(
   ): Promise<"good" | "failed"> {
     const periodMs = (asked.periodSeconds ?? 10) * 1000;
     const target = work.probeTarget(id);
+    const question = askedOf(slot().spec, asked);
     const delayMs = startedAt + (asked.initialDelaySeconds ?? 0) * 1000 - Date.now();
     await sleep(Math.max(0, delayMs), undefined, { signal: until });
     let good = 0;
     let bad = 0;
     for (;;) {
-      const problem = await askProbe(asked, target, { signal: until });
+      const problem = await askProbe(question, target, { signal: until });
       if (problem === undefined) {
         good += 1;
         bad = 0;

@@ -6,7 +6,7 @@ import { label } from "./labels.js";
 import type { PodObject, Probe } from "./objects.js";
 import { slotsOf } from "./pod-status.js";
 import { askProbe } from "./probe.js";
-import { probeTargetOf } from "./probe-target.js";
+import { askedOf, probeTargetOf } from "./probe-target.js";
 
 /** A pod as another session left it. */
 export interface FoundPod {
@@ -43,7 +43,7 @@ export async function lookAtPod(
 
   async function answers({ id = "", spec }: Slot, probe: Probe): Promise<boolean> {
     const target = probeTargetOf({ dialer, programs }, { id, spec }, () => ({ id: hold?.id ?? "", address }));
-    const problem = await askProbe(probe, target, { signal }).catch((error: unknown) => {
+    const problem = await askProbe(askedOf(spec, probe), target, { signal }).catch((error: unknown) => {
       signal.throwIfAborted();
       return errorText(error);
     });

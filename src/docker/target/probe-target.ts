@@ -1,5 +1,6 @@
 import type { PodDialer, PodPort, Programs } from "./dial.js";
-import type { ContainerSpec } from "./objects.js";
+import { expand } from "./environment.js";
+import type { ContainerSpec, Probe } from "./objects.js";
 import type { ProbeTarget } from "./probe.js";
 
 /**
@@ -25,4 +26,15 @@ export function probeTargetOf(
     check: (port, by) => dialer.check(at(port), by),
     exec: (argv, by) => programs.run(id, argv, by),
   };
+}
+
+/**
+ * A probe as the kubelet asks it: `$(NAME)` in its command is a variable that the container's spec gives a value, and `$$` is a dollar.
+ * Hooks are run as they stand.
+ */
+export function askedOf({ env = [] }: ContainerSpec, probe: Probe): Probe {
+  const { command } = probe.exec ?? {};
+  if (!command) return probe;
+  const values = new Map(env.map(({ name, value = "" }) => [name, value]));
+  return { ...probe, exec: { command: command.map((word) => expand(word, (name) => values.get(name))) } };
 }
