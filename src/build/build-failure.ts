@@ -1,6 +1,6 @@
 import { lstat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import type { ImageSpec } from "../engine/model.js";
+import type { ImageSpec } from "../engine/project.js";
 import { DevloopError } from "../lib/errors.js";
 import type { IgnoreMatcher } from "../lib/ignore-file.js";
 import { nearest } from "../lib/nearest.js";

@@ -1,4 +1,4 @@
-import type { StepProgress, TaskProgress } from "../engine/model.js";
+import type { StepProgress, TaskProgress } from "../engine/task.js";
 import { bytes } from "../lib/format.js";
 import type { BuildStep } from "./steps.js";
 

@@ -1,4 +1,4 @@
-import type { ImageSpec, NamedContext } from "../engine/model.js";
+import type { ImageSpec, NamedContext } from "../engine/project.js";
 import { expandArgs, unquote } from "./dockerfile-args.js";
 import { type Instruction, parseDockerfile, type Span, word } from "./dockerfile-parse.js";
 

@@ -1,4 +1,4 @@
-import type { ImageSpec, NamedContext } from "../engine/model.js";
+import type { ImageSpec, NamedContext } from "../engine/project.js";
 import type { Span } from "./dockerfile-parse.js";
 import { contextOf, readStages, stagesInUse } from "./dockerfile-stages.js";
 

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { ImageSpec } from "../engine/model.js";
+import type { ImageSpec } from "../engine/project.js";
 import type { SolveRequest } from "./buildkit/solve.js";
 import { contextImage, exactReference } from "./dockerfile.js";
 

@@ -1,4 +1,4 @@
-import type { ImageSpec, SyncAction, SyncRule } from "../engine/model.js";
+import type { ImageSpec, SyncAction, SyncRule } from "../engine/project.js";
 import { isPattern } from "../engine/sync-rules.js";
 import { compileGlob, compileIgnore, escapePattern } from "../lib/ignore-file.js";
 import {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { ImageSpec } from "../engine/model.js";
+import type { ImageSpec } from "../engine/project.js";
 import { DevloopError, errorText } from "../lib/errors.js";
 
 /** The text of an image's Dockerfile. Throws DOCKERFILE_INVALID for one that cannot be read. */

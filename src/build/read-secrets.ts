@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { ImageSpec, SecretSource } from "../engine/model.js";
+import type { ImageSpec, SecretSource } from "../engine/project.js";
 import { DevloopError, errorText } from "../lib/errors.js";
 
 /** The values of an image's build secrets, by id. Throws BUILD_FAILED for one that is not there. */

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { ImageSpec } from "../engine/model.js";
+import type { ImageSpec } from "../engine/project.js";
 import { DevloopError } from "../lib/errors.js";
 
 /**

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { safeConfig } from "../config/safe-text.js";
 import { looksSecret } from "../config/secret.js";
 import type { LogSource } from "../engine/log-source.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { pause } from "../lib/pause.js";
 import { version } from "../lib/version.js";
 import { createRedactor } from "../output/redact.js";

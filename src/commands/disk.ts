@@ -2,7 +2,7 @@ import type { Amount } from "../cluster/disk/image-store.js";
 import type { PlaceSurvey, SurveyRequest } from "../cluster/disk/survey.js";
 import { inRegistry } from "../cluster/load/registry.js";
 import type { LocalRegistry } from "../cluster/providers/local-registry.js";
-import type { ClusterSpec, ImageSpec } from "../engine/model.js";
+import type { ClusterSpec, ImageSpec } from "../engine/project.js";
 import { DevloopError, toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count } from "../lib/format.js";

@@ -9,7 +9,7 @@ import { resolveCluster } from "../cluster/providers/resolve.js";
 import { connectEngine } from "../docker/connect.js";
 import { findEngine, type EngineEndpoint } from "../docker/endpoint.js";
 import type { ContainerEngine } from "../engine/container-engine.js";
-import type { ClusterSpec, DeploySpec } from "../engine/model.js";
+import type { ClusterSpec, DeploySpec } from "../engine/project.js";
 import { startDeadline } from "../lib/deadline.js";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { homeDirectory } from "../lib/home.js";

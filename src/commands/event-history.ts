@@ -1,4 +1,4 @@
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import type { Store } from "../engine/store.js";
 import { loopEnded, publicEvent } from "../output/public-event.js";
 

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { relative, sep } from "node:path";
-import type { ImageSpec, Project, SyncAction, SyncRule } from "../engine/model.js";
+import type { ImageSpec, Project, SyncAction, SyncRule } from "../engine/project.js";
 import {
   compileSync,
   whenMatches,

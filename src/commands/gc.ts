@@ -3,7 +3,7 @@ import type { StoredImage } from "../cluster/disk/image-store.js";
 import type { Choice } from "../cluster/disk/select.js";
 import { type DiskSurvey, type Removal, sumOf, surveyDisk } from "../cluster/disk/survey.js";
 import { removeUnusedPodImages, unusedPodImages } from "../docker/target/pod-image.js";
-import type { ClusterSpec } from "../engine/model.js";
+import type { ClusterSpec } from "../engine/project.js";
 import { DevloopError } from "../lib/errors.js";
 import { age, bytes, count } from "../lib/format.js";
 import { tableLines } from "../lib/table.js";

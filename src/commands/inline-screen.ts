@@ -1,5 +1,5 @@
 import type { LogSource as KeptLogs } from "../engine/log-source.js";
-import type { LogLine } from "../engine/model.js";
+import type { LogLine } from "../engine/state.js";
 import { wantsColor } from "../output/paint.js";
 import { plainOutput, type Output } from "../output/plain.js";
 import { openFooter, type FooterOptions } from "../ui/footer.js";

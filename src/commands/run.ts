@@ -1,4 +1,4 @@
-import type { Loop, State } from "../engine/model.js";
+import type { Loop, State } from "../engine/state.js";
 import { outcomeOf } from "../engine/reduce.js";
 import type { Store } from "../engine/store.js";
 import { describeFailure } from "../lib/failure-lines.js";

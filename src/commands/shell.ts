@@ -1,7 +1,7 @@
 import { execOnTerminal } from "../cluster/exec-terminal.js";
 import { openKube } from "../cluster/kube.js";
 import { readKubeconfig } from "../cluster/providers/kubeconfig.js";
-import type { State, WorkloadId } from "../engine/model.js";
+import type { State, WorkloadId } from "../engine/state.js";
 import { DevloopError } from "../lib/errors.js";
 import type { Environment } from "./session/adapters.js";
 

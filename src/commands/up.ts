@@ -6,7 +6,7 @@ import { serveLoop } from "../control/serve-loop.js";
 import { plainOutput, type Output } from "../output/plain.js";
 import { jsonOutput } from "../output/json.js";
 import { wantsColor } from "../output/paint.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { toFailure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { version } from "../lib/version.js";

@@ -1,7 +1,7 @@
 import { imageName } from "../cluster/render/images.js";
 import type { PodView } from "../cluster/observe/pod-view.js";
 import { compareContainer } from "../cluster/sync/compare.js";
-import type { Project } from "../engine/model.js";
+import type { Project } from "../engine/project.js";
 import type { ExecTarget } from "../engine/target.js";
 import { eachConcurrently } from "../lib/each-concurrently.js";
 import { errorText } from "../lib/errors.js";

@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
-import type { DeploySpec, ImageSpec, Project } from "../engine/model.js";
+import type { DeploySpec, ImageSpec, Project } from "../engine/project.js";
 import { fixedPart, isPattern } from "../engine/sync-rules.js";
 import { nearest } from "../lib/nearest.js";
 import type { LoadedConfig } from "./load.js";

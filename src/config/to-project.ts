@@ -8,7 +8,7 @@ import type {
   NamedContext,
   Project,
   SecretSource,
-} from "../engine/model.js";
+} from "../engine/project.js";
 import { hashJson } from "../lib/canonical-json.js";
 import { forwardId, forwardTarget } from "./check-forwards.js";
 import type { LoadedConfig } from "./load.js";

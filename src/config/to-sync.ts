@@ -1,5 +1,5 @@
 import { posix, relative, resolve, sep } from "node:path";
-import type { DockerfileSource, ImageSpec, PullRule, SyncAction, SyncSpec } from "../engine/model.js";
+import type { DockerfileSource, ImageSpec, PullRule, SyncAction, SyncSpec } from "../engine/project.js";
 import { dockerignoreCandidates, escapePattern } from "../lib/ignore-file.js";
 import type { Config } from "./schema.js";
 

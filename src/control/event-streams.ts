@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import { plan } from "../engine/plan.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { redacting } from "../output/json.js";
 import { loopEnded, publicEvent } from "../output/public-event.js";
 import { clientStream, type ClientStream } from "./client-stream.js";

@@ -1,6 +1,6 @@
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { workloadStatus } from "../engine/reduce.js";
-import { resourceOfTask, taskIds, taskState } from "../engine/tasks.js";
+import { resourceOfTask, taskIds, taskState } from "../engine/task-lookup.js";
 import type { Failure } from "../lib/errors.js";
 import type { Problem } from "./protocol.js";
 

@@ -1,4 +1,5 @@
-import type { Hold, State, TaskId } from "../engine/model.js";
+import type { State } from "../engine/state.js";
+import type { Hold, TaskId } from "../engine/task.js";
 import { loopSummary } from "../engine/phase.js";
 import { resourcesOf, type Resource } from "../engine/resources.js";
 import { problemsOf } from "./problems.js";

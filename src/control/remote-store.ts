@@ -1,4 +1,5 @@
-import type { Event, State } from "../engine/model.js";
+import type { Event } from "../engine/event.js";
+import type { State } from "../engine/state.js";
 import { reduce } from "../engine/reduce.js";
 import type { StoreListener } from "../engine/store.js";
 import type { ControlClient } from "./client.js";

@@ -1,5 +1,5 @@
-import type { State } from "../engine/model.js";
-import { taskId } from "../engine/tasks.js";
+import type { State } from "../engine/state.js";
+import { taskId } from "../engine/task-lookup.js";
 import { DevloopError } from "../lib/errors.js";
 import { nearest } from "../lib/nearest.js";
 import { lastPart } from "../lib/short-name.js";

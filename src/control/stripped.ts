@@ -1,5 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { DeploySpec, Event, ImageSpec, Project, State, Task, TaskInput } from "../engine/model.js";
+import type { Event } from "../engine/event.js";
+import type { DeploySpec, ImageSpec, Project } from "../engine/project.js";
+import type { State } from "../engine/state.js";
+import type { Task, TaskInput } from "../engine/task.js";
 
 /** Takes the project's values out of what goes to a screen in another process. */
 export interface Stripper {

@@ -1,4 +1,4 @@
-import { transientCodes } from "../engine/tasks.js";
+import { transientCodes } from "../engine/task-lookup.js";
 import { pause } from "../lib/pause.js";
 import type { ControlClient } from "./client.js";
 import type { PublicState } from "./protocol.js";

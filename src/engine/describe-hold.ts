@@ -1,5 +1,5 @@
-import type { Hold } from "./model.js";
-import { parseTaskId } from "./tasks.js";
+import type { Hold } from "./task.js";
+import { parseTaskId } from "./task-lookup.js";
 import { count } from "../lib/format.js";
 import { lastPart } from "../lib/short-name.js";
 import { unreachable } from "../lib/unreachable.js";

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toFailure } from "../lib/errors.js";
 import type { Store } from "./store.js";
-import type { Task, TaskId, TaskOutput, TaskProgress } from "./model.js";
+import type { Task, TaskId, TaskOutput, TaskProgress } from "./task.js";
 import { plan } from "./plan.js";
-import { isInterruptible, parseTaskId, taskState, transientCodes } from "./tasks.js";
+import { isInterruptible, parseTaskId, taskState, transientCodes } from "./task-lookup.js";
 
 /** Does one task's work. Rejects with the signal's reason when aborted; anything else it throws is the task's failure. */
 export type RunTask = (task: Task, context: TaskContext) => Promise<TaskOutput>;

@@ -1,4 +1,4 @@
-import type { LogLine } from "./model.js";
+import type { LogLine } from "./state.js";
 
 /** How grave a line is, as its text tells: a JSON or logfmt field, a word near its start, a klog letter. In rising order. */
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;

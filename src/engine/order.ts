@@ -1,5 +1,6 @@
-import type { Milestone, State } from "./model.js";
-import { joinKey, taskId, taskState } from "./tasks.js";
+import type { Milestone } from "./project.js";
+import type { State } from "./state.js";
+import { joinKey, taskId, taskState } from "./task-lookup.js";
 
 const laterPrefix = "later ";
 

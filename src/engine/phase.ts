@@ -1,4 +1,4 @@
-import type { State } from "./model.js";
+import type { State } from "./state.js";
 import type { Health, Resource } from "./resources.js";
 import { duration } from "../lib/format.js";
 

@@ -1,17 +1,8 @@
 import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
-import type {
-  AgentNeed,
-  Hold,
-  ImageSpec,
-  ImageState,
-  Service,
-  State,
-  Task,
-  TaskId,
-  TaskInput,
-  TaskKind,
-} from "./model.js";
+import type { ImageSpec } from "./project.js";
+import type { ImageState, Service, State } from "./state.js";
+import type { AgentNeed, Hold, Task, TaskId, TaskInput, TaskKind } from "./task.js";
 import { laterKey, laterWorkloads } from "./order.js";
 import {
   built,
@@ -25,7 +16,7 @@ import {
   taskId,
   taskIds,
   taskState,
-} from "./tasks.js";
+} from "./task-lookup.js";
 
 /** What the engine is to do now, and why the rest waits. */
 export interface Plan {

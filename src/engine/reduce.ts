@@ -1,25 +1,20 @@
 import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
+import type { Event, SourceChange } from "./event.js";
+import type { ImageSpec, Project } from "./project.js";
 import type {
-  DeployOutput,
-  Event,
-  ImageSpec,
   ImageState,
   Loop,
-  Project,
   NewContainer,
   Service,
-  SourceChange,
   State,
-  TaskId,
-  TaskOutput,
-  TaskState,
   WorkloadHealth,
   WorkloadState,
-} from "./model.js";
+} from "./state.js";
+import type { DeployOutput, TaskId, TaskOutput, TaskState } from "./task.js";
 import { hasLater } from "./order.js";
 import { isAtRest } from "./plan.js";
-import { resourceOfTask, taskIds, taskState } from "./tasks.js";
+import { resourceOfTask, taskIds, taskState } from "./task-lookup.js";
 
 /** The state before anything happened. */
 export function initialState(project: Project, startedAt: number): State {

@@ -1,6 +1,7 @@
 import { describeHold } from "./describe-hold.js";
-import type { ForwardState, Hold, State, TaskId, TaskState, WorkloadState } from "./model.js";
-import { taskId, taskState } from "./tasks.js";
+import type { ForwardState, State, WorkloadState } from "./state.js";
+import type { Hold, TaskId, TaskState } from "./task.js";
+import { taskId, taskState } from "./task-lookup.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { localUrl } from "../lib/local-url.js";
 import { shortName } from "../lib/short-name.js";

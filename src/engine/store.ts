@@ -1,4 +1,5 @@
-import type { Event, NewEvent, State } from "./model.js";
+import type { Event, NewEvent } from "./event.js";
+import type { State } from "./state.js";
 import { reduce } from "./reduce.js";
 
 /** The one place where the state lives. */

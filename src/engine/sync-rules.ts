@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { hashJson } from "../lib/canonical-json.js";
 import { DevloopError } from "../lib/errors.js";
 import { compileGlob, compileIgnore, type IgnoreMatcher } from "../lib/ignore-file.js";
-import type { SyncAction, SyncRule } from "./model.js";
+import type { SyncAction, SyncRule } from "./project.js";
 
 /** One place in a container that a file or directory of the context goes to. */
 export interface SyncTarget {

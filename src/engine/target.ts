@@ -1,15 +1,9 @@
 import type { Readable, Writable } from "node:stream";
 import type { Failure } from "../lib/errors.js";
 import type { KubeObject } from "./kube-object.js";
-import type {
-  AppliedWorkload,
-  ClusterState,
-  DeployId,
-  DeployOutput,
-  LoadOutput,
-  TaskProgress,
-  WorkloadState,
-} from "./model.js";
+import type { DeployId } from "./project.js";
+import type { ClusterState, WorkloadState } from "./state.js";
+import type { AppliedWorkload, DeployOutput, LoadOutput, TaskProgress } from "./task.js";
 
 /**
  * Where the containers run: a Kubernetes cluster, or the container engine itself. All that the loop asks of it; nothing above

@@ -1,18 +1,7 @@
-import type {
-  DeployOutput,
-  Event,
-  ForwardStatus,
-  LoadOutput,
-  Loop,
-  State,
-  SyncOutput,
-  Task,
-  TaskId,
-  TaskOutput,
-  WorkloadHealth,
-  WorkloadId,
-} from "../engine/model.js";
-import { parseTaskId, taskState } from "../engine/tasks.js";
+import type { Event } from "../engine/event.js";
+import type { ForwardStatus, Loop, State, WorkloadHealth, WorkloadId } from "../engine/state.js";
+import type { DeployOutput, LoadOutput, SyncOutput, Task, TaskId, TaskOutput } from "../engine/task.js";
+import { parseTaskId, taskState } from "../engine/task-lookup.js";
 import type { Failure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";
 import { bytes, count, duration } from "../lib/format.js";

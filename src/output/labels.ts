@@ -1,5 +1,6 @@
-import type { State, TaskId, WorkloadId } from "../engine/model.js";
-import { parseTaskId } from "../engine/tasks.js";
+import type { State, WorkloadId } from "../engine/state.js";
+import type { TaskId } from "../engine/task.js";
+import { parseTaskId } from "../engine/task-lookup.js";
 import { lastPart, shortName } from "../lib/short-name.js";
 
 /** What a line of output is about, in the word that stands before it: an image's, workload's or deploy's short name. */

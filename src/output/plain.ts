@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
-import type { Event, LogLine, State } from "../engine/model.js";
+import type { Event } from "../engine/event.js";
+import type { LogLine, State } from "../engine/state.js";
 import type { Store } from "../engine/store.js";
 import { terminalText } from "../lib/terminal-text.js";
 import { describeEvent, describeLoopEnd, type Description } from "./describe.js";

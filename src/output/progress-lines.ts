@@ -1,4 +1,5 @@
-import type { Event, TaskId } from "../engine/model.js";
+import type { Event } from "../engine/event.js";
+import type { TaskId } from "../engine/task.js";
 import { duration } from "../lib/format.js";
 
 /** A step shorter than this, in ms, is not worth a line. */

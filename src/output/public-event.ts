@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Event, LogLine, Project, State, TaskProgress, WorkloadHealth } from "../engine/model.js";
-import { parseTaskId } from "../engine/tasks.js";
+import type { Event } from "../engine/event.js";
+import type { Project } from "../engine/project.js";
+import type { LogLine, State, WorkloadHealth } from "../engine/state.js";
+import type { TaskProgress } from "../engine/task.js";
+import { parseTaskId } from "../engine/task-lookup.js";
 import { unreachable } from "../lib/unreachable.js";
 import { endedLoop } from "./describe.js";
 import type { OutputEvent } from "./event-schema.js";

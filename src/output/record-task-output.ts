@@ -1,5 +1,5 @@
 import type { Store } from "../engine/store.js";
-import type { LogLine } from "../engine/model.js";
+import type { LogLine } from "../engine/state.js";
 
 /**
  * Keeps what tasks print (a build's RUN steps) in the log store, under the task's id, beside the workloads' logs: the

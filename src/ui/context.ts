@@ -1,5 +1,5 @@
 import { createContext, useContext, useSyncExternalStore } from "react";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import type { Store } from "../engine/store.js";
 import { throttle } from "../lib/throttle.js";
 

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import type { LoopControl } from "../engine/loop-control.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { loopSummary, type LoopSummary } from "../engine/phase.js";
 import { resourcesOf, type Health, type Resource } from "../engine/resources.js";
 import { throttle } from "../lib/throttle.js";

@@ -1,6 +1,6 @@
 import { compilePattern, type Matcher } from "../engine/log-pattern.js";
 import type { LogPattern } from "../engine/log-source.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { terminalText } from "../lib/terminal-text.js";
 import { helpLines } from "./help.js";
 import { leastHeight, ruleLine, tableRows, type Layout } from "./layout.js";

@@ -1,4 +1,4 @@
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import type { Failure } from "../lib/errors.js";
 import { age, count, duration } from "../lib/format.js";
 import { terminalText } from "../lib/terminal-text.js";

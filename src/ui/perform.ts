@@ -1,6 +1,6 @@
 import type { LogFilter, LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { errorText } from "../lib/errors.js";
 import { unreachable } from "../lib/unreachable.js";
 import type { ActionId } from "./actions.js";

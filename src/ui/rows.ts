@@ -1,4 +1,4 @@
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import type { Resource } from "../engine/resources.js";
 
 /** A line of the table. */

@@ -1,4 +1,4 @@
-import type { StepProgress } from "../engine/model.js";
+import type { StepProgress } from "../engine/task.js";
 import { bytes, duration } from "../lib/format.js";
 import { signs } from "./theme.js";
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import type { ResourceDetails } from "../engine/loop-control.js";
-import type { WorkloadState } from "../engine/model.js";
+import type { WorkloadState } from "../engine/state.js";
 import { errorText } from "../lib/errors.js";
 import type { Detail } from "./panes/pane.js";
 import type { Tab } from "./screen-state.js";

@@ -1,5 +1,5 @@
 import { useMemo, useRef } from "react";
-import type { State } from "../engine/model.js";
+import type { State } from "../engine/state.js";
 import { phasesOf, type Phase } from "./panes/phases.js";
 
 /** What the time of each loop went to, kept as it was when it ended: the state has only the newest tasks. */

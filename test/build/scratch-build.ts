@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { buildImage, type BuildOptions, type BuildRequest, type BuiltImage } from "../../src/build/build.js";
 import { connectEngine } from "../../src/docker/connect.js";
 import { findEngine } from "../../src/docker/endpoint.js";
-import type { ImageSpec, TaskProgress } from "../../src/engine/model.js";
+import type { ImageSpec } from "../../src/engine/project.js";
+import type { TaskProgress } from "../../src/engine/task.js";
 import { imageSpec } from "../fakes/project.js";
 
 export const { engine, docker, api } = connectEngine(findEngine(process.env, { home: homedir() }));

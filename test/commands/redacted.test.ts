@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { redacted, redactedHealth } from "../../src/commands/session/redacted.js";
 import type { TaskContext } from "../../src/engine/engine.js";
-import type { Task, WorkloadHealth } from "../../src/engine/model.js";
+import type { WorkloadHealth } from "../../src/engine/state.js";
+import type { Task } from "../../src/engine/task.js";
 import { DevloopError } from "../../src/lib/errors.js";
 import { createRedactor } from "../../src/output/redact.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { localControl } from "../../src/commands/session/loop-control.js";
 import { controlClient, type ControlClient } from "../../src/control/client.js";
 import { serveLoop } from "../../src/control/serve-loop.js";
-import type { State } from "../../src/engine/model.js";
+import type { State } from "../../src/engine/state.js";
 import { createStore, type Store } from "../../src/engine/store.js";
 import { createLogStore, type LogStore } from "../../src/output/logs/log-store.js";
 import { createRedactor, type Redactor } from "../../src/output/redact.js";

@@ -12,7 +12,7 @@ import { remoteLogs } from "../../src/control/remote-logs.js";
 import { openRemoteStore } from "../../src/control/remote-store.js";
 import { waitReady } from "../../src/control/wait-ready.js";
 import type { LogView } from "../../src/engine/log-source.js";
-import type { State } from "../../src/engine/model.js";
+import type { State } from "../../src/engine/state.js";
 import { imageSpec } from "../fakes/project.js";
 import { sampleHealth, sampleLogLine, sampleProject, sampleState } from "../fakes/state.js";
 import { sampleEvents } from "../output/sample-events.js";

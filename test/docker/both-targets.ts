@@ -7,7 +7,7 @@ import { connectEngine } from "../../src/docker/connect.js";
 import { findEngine } from "../../src/docker/endpoint.js";
 import { dockerTarget } from "../../src/docker/target/docker-target.js";
 import type { KubeObject } from "../../src/engine/kube-object.js";
-import type { ClusterSpec } from "../../src/engine/model.js";
+import type { ClusterSpec } from "../../src/engine/project.js";
 import type { Target } from "../../src/engine/target.js";
 
 // A cluster and the engine itself, by the same interface, for tests that compare them.

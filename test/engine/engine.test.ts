@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type { ClusterState, NewEvent, Project, WorkloadHealth } from "../../src/engine/model.js";
+import type { NewEvent } from "../../src/engine/event.js";
+import type { Project } from "../../src/engine/project.js";
+import type { ClusterState, WorkloadHealth } from "../../src/engine/state.js";
 import { plan, taskHold } from "../../src/engine/plan.js";
 import { initialState } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type { AppliedWorkload, DeployOutput, NewEvent, WorkloadHealth } from "../../src/engine/model.js";
+import type { NewEvent } from "../../src/engine/event.js";
+import type { WorkloadHealth } from "../../src/engine/state.js";
+import type { AppliedWorkload, DeployOutput } from "../../src/engine/task.js";
 import { initialState } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";
 import { deployChange, sampleProject } from "../fakes/project.js";

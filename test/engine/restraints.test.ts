@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type { NewEvent, SyncSpec } from "../../src/engine/model.js";
+import type { NewEvent } from "../../src/engine/event.js";
+import type { SyncSpec } from "../../src/engine/project.js";
 import { taskHold } from "../../src/engine/plan.js";
 import { initialState } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type { NewEvent, TaskId } from "../../src/engine/model.js";
+import type { NewEvent } from "../../src/engine/event.js";
+import type { TaskId } from "../../src/engine/task.js";
 import { plan } from "../../src/engine/plan.js";
 import { initialState, reduce } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { SyncRule } from "../../src/engine/model.js";
+import type { SyncRule } from "../../src/engine/project.js";
 import {
   compileSync,
   fixedPart,

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
-import type { NewContainer, NewEvent, SyncOutput, SyncSpec } from "../../src/engine/model.js";
+import type { NewEvent } from "../../src/engine/event.js";
+import type { SyncSpec } from "../../src/engine/project.js";
+import type { NewContainer } from "../../src/engine/state.js";
+import type { SyncOutput } from "../../src/engine/task.js";
 import { awaitsSync, taskHold } from "../../src/engine/plan.js";
 import { initialState } from "../../src/engine/reduce.js";
 import { createStore } from "../../src/engine/store.js";

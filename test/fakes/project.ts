@@ -1,4 +1,5 @@
-import type { DeploySpec, ImageSpec, Project, SourceChange } from "../../src/engine/model.js";
+import type { SourceChange } from "../../src/engine/event.js";
+import type { DeploySpec, ImageSpec, Project } from "../../src/engine/project.js";
 
 export function imageSpec(name: string, changes: Partial<ImageSpec> = {}): ImageSpec {
   return {

@@ -1,5 +1,5 @@
 import type { RunTask, TaskContext } from "../../src/engine/engine.js";
-import type { Task, TaskId, TaskOutput } from "../../src/engine/model.js";
+import type { Task, TaskId, TaskOutput } from "../../src/engine/task.js";
 
 /** A started task that the test ends by hand. */
 export interface Invocation {

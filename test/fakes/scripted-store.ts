@@ -1,4 +1,5 @@
-import type { Event, LogLine, NewEvent, State } from "../../src/engine/model.js";
+import type { Event, NewEvent } from "../../src/engine/event.js";
+import type { LogLine, State } from "../../src/engine/state.js";
 import type { StoreListener } from "../../src/engine/store.js";
 
 /** A store whose states are given, not reduced: what an output sees is exactly what the test says. */

@@ -1,15 +1,6 @@
-import type {
-  BuildOutput,
-  DeployOutput,
-  LogLine,
-  Project,
-  State,
-  TaskId,
-  TaskOutput,
-  TaskState,
-  WorkloadHealth,
-  WorkloadState,
-} from "../../src/engine/model.js";
+import type { Project } from "../../src/engine/project.js";
+import type { LogLine, State, WorkloadHealth, WorkloadState } from "../../src/engine/state.js";
+import type { BuildOutput, DeployOutput, TaskId, TaskOutput, TaskState } from "../../src/engine/task.js";
 import { imageSpec } from "./project.js";
 
 /** A fixed moment: 2026-01-02 03:04:05 UTC, ms since the epoch. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Event, State } from "../../src/engine/model.js";
+import type { Event } from "../../src/engine/event.js";
+import type { State } from "../../src/engine/state.js";
 import { describeEvent, describeLoopEnd } from "../../src/output/describe.js";
 import {
   sampleBuild,

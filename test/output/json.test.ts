@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Project } from "../../src/engine/model.js";
+import type { Project } from "../../src/engine/project.js";
 import { eventsJsonSchema, outputEvent } from "../../src/output/event-schema.js";
 import { jsonOutput } from "../../src/output/json.js";
 import { createRedactor } from "../../src/output/redact.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LogFilter, LogView } from "../../src/engine/log-source.js";
-import type { LogLine } from "../../src/engine/model.js";
+import type { LogLine } from "../../src/engine/state.js";
 import { newLogDirectory, removeEndedLogs } from "../../src/output/logs/log-directory.js";
 import { createLogStore, type LogLimits, type LogStore } from "../../src/output/logs/log-store.js";
 import { recordTaskOutput } from "../../src/output/record-task-output.js";

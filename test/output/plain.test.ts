@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Event } from "../../src/engine/model.js";
+import type { Event } from "../../src/engine/event.js";
 import { wantsColor } from "../../src/output/paint.js";
 import { plainOutput } from "../../src/output/plain.js";
 import { scriptedLogs, scriptedStore } from "../fakes/scripted-store.js";

@@ -1,4 +1,4 @@
-import type { Event, EventType } from "../../src/engine/model.js";
+import type { Event, EventType } from "../../src/engine/event.js";
 import {
   sampleBuild,
   sampleDeploy,

@@ -1,5 +1,5 @@
 import { describe, expect, it, type vi } from "vitest";
-import type { Attempt } from "../../src/engine/model.js";
+import type { Attempt } from "../../src/engine/task.js";
 import {
   sampleBuild,
   sampleHealth,

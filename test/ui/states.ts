@@ -1,4 +1,5 @@
-import type { Attempt, RunningTask, State, StepProgress, SyncedContainer } from "../../src/engine/model.js";
+import type { State } from "../../src/engine/state.js";
+import type { Attempt, RunningTask, StepProgress, SyncedContainer } from "../../src/engine/task.js";
 import {
   sampleBuild,
   sampleHealth,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import type { State } from "../../src/engine/model.js";
+import type { State } from "../../src/engine/state.js";
 import { sampleLogLine, sampleState, sampleTime } from "../fakes/state.js";
 import { openScreen, type ScreenOptions } from "./open-screen.js";
 import { afterSync, agent, building, buildingSteps, crashLoop, failedBuild } from "./states.js";

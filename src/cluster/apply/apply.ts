@@ -1,4 +1,4 @@
-import type { AppliedWorkload, DeployOutput } from "../../engine/model.js";
+import type { AppliedWorkload, DeployOutput } from "../../engine/task.js";
 import type { ApplyRequest } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { eachConcurrently } from "../../lib/each-concurrently.js";

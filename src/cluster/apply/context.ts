@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { TaskProgress } from "../../engine/model.js";
+import type { TaskProgress } from "../../engine/task.js";
 import type { Kube } from "../kube.js";
 import { openResourceTypes, type ResourceTypes } from "./resource-types.js";
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { DeployId } from "../../engine/model.js";
+import type { DeployId } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import { KubeStatusError, type KubeObject } from "../kube.js";
 import { isNotFound } from "./answers.js";

@@ -1,4 +1,4 @@
-import type { DeployId } from "../../engine/model.js";
+import type { DeployId } from "../../engine/project.js";
 import { errorText } from "../../lib/errors.js";
 import type { Kube, KubeObject } from "../kube.js";
 import { openContext, projectLabel, type ApplyContext, type ContextOptions } from "./context.js";

@@ -1,4 +1,4 @@
-import type { WorkloadState } from "../../engine/model.js";
+import type { WorkloadState } from "../../engine/state.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { type Kube, KubeStatusError } from "../kube.js";
 

@@ -1,4 +1,4 @@
-import type { AppliedWorkload } from "../../engine/model.js";
+import type { AppliedWorkload } from "../../engine/task.js";
 import type { KubeObject } from "../kube.js";
 import { usedImages } from "../render/images.js";
 

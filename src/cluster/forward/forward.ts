@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { addAbortListener, once, setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ForwardSpec, ForwardStatus } from "../../engine/model.js";
+import type { ForwardSpec } from "../../engine/project.js";
+import type { ForwardStatus } from "../../engine/state.js";
 import { DevloopError, errorText, type Failure, toFailure } from "../../lib/errors.js";
 import { throttle } from "../../lib/throttle.js";
 import type { PodAccess } from "../../engine/target.js";

@@ -1,4 +1,4 @@
-import type { ForwardSpec } from "../../engine/model.js";
+import type { ForwardSpec } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import type { ServiceObject } from "../observe/objects.js";
 import type { PodTarget } from "../observe/pod-view.js";

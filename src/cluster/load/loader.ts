@@ -1,4 +1,4 @@
-import type { LoadOutput } from "../../engine/model.js";
+import type { LoadOutput } from "../../engine/task.js";
 import type { LoadImage, WorkOptions } from "../../engine/target.js";
 
 /** Brings an image to where the cluster's pods start from. Disposing ends what it does in the background. */

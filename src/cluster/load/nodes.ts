@@ -1,6 +1,6 @@
 import type { LoadImage, WorkOptions } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
-import type { LoadOutput } from "../../engine/model.js";
+import type { LoadOutput } from "../../engine/task.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { containerdName, readDigests, readListing, type Listing } from "./containerd.js";
 import { sendArchive } from "./archive.js";

@@ -1,4 +1,4 @@
-import type { PodSummary, RootCause, WorkloadHealth } from "../../engine/model.js";
+import type { PodSummary, RootCause, WorkloadHealth } from "../../engine/state.js";
 import {
   condition,
   type Controller,

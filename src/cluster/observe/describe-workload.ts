@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import type { WorkloadState } from "../../engine/model.js";
+import type { WorkloadState } from "../../engine/state.js";
 import { DevloopError } from "../../lib/errors.js";
 import { age } from "../../lib/format.js";
 import { tableLines } from "../../lib/table.js";

@@ -1,5 +1,5 @@
 import { addAbortListener } from "node:events";
-import type { LogLine } from "../../engine/model.js";
+import type { LogLine } from "../../engine/state.js";
 import type { LogQuery, PodAccess } from "../../engine/target.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import { followContainer } from "./follow-container.js";

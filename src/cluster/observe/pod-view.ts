@@ -1,4 +1,4 @@
-import type { WorkloadId } from "../../engine/model.js";
+import type { WorkloadId } from "../../engine/state.js";
 import { type ContainerStatus, isPodReady, isTerminating, type Pod } from "./objects.js";
 
 /** A pod that connections can be made to. */

@@ -1,4 +1,4 @@
-import type { LogLine } from "../../engine/model.js";
+import type { LogLine } from "../../engine/state.js";
 import type { PodAccess } from "../../engine/target.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import { LineSplitter, parseStamped } from "./log-lines.js";

@@ -1,4 +1,4 @@
-import type { RootCause } from "../../engine/model.js";
+import type { RootCause } from "../../engine/state.js";
 import {
   condition,
   type ContainerSpec,

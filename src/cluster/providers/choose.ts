@@ -1,6 +1,6 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { ContainerEngine } from "../../engine/container-engine.js";
-import type { ClusterSpec } from "../../engine/model.js";
+import type { ClusterSpec } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import { findContext, kubeconfigFiles, type Environment } from "./kubeconfig.js";
 import { locateContext, type ContextAddress } from "./locality.js";

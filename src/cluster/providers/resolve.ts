@@ -1,6 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { ContainerEngine } from "../../engine/container-engine.js";
-import type { ClusterSpec, ClusterState } from "../../engine/model.js";
+import type { ClusterSpec } from "../../engine/project.js";
+import type { ClusterState } from "../../engine/state.js";
 import { readIdentity } from "./identity.js";
 import { openKube, type Kube } from "../kube.js";
 import { pinContext, readKubeconfig, type Environment } from "./kubeconfig.js";

@@ -1,4 +1,4 @@
-import type { DeploySpec } from "../../engine/model.js";
+import type { DeploySpec } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import { runTool } from "../../lib/run-tool.js";
 import type { KubeObject } from "../kube.js";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { DeploySpec } from "../../engine/model.js";
+import type { DeploySpec } from "../../engine/project.js";
 import { globDirectories } from "../../lib/glob.js";
 import { unreachable } from "../../lib/unreachable.js";
 import { kustomizationInputs } from "./kustomization-inputs.js";

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import type { DeploySpec } from "../../engine/model.js";
+import type { DeploySpec } from "../../engine/project.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { globFiles } from "../../lib/glob.js";
 import type { KubeObject } from "../kube.js";

@@ -1,4 +1,4 @@
-import type { DeploySpec } from "../../engine/model.js";
+import type { DeploySpec } from "../../engine/project.js";
 import { hashJson } from "../../lib/canonical-json.js";
 import { unreachable } from "../../lib/unreachable.js";
 import type { KubeObject } from "../kube.js";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SyncAction } from "../../engine/model.js";
+import type { SyncAction } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import type { Agent } from "./agent-types.js";

@@ -1,7 +1,9 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PullRule, RunningContainer, SyncedContainer } from "../../engine/model.js";
+import type { PullRule } from "../../engine/project.js";
+import type { RunningContainer } from "../../engine/state.js";
+import type { SyncedContainer } from "../../engine/task.js";
 import { whenMatches } from "../../engine/sync-rules.js";
 import { DevloopError } from "../../lib/errors.js";
 import { type Agent, AgentError, type ChangeResult, type TreeChange } from "./agent-types.js";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { EngineImage } from "../../engine/container-engine.js";
-import type { AgentNeed } from "../../engine/model.js";
+import type { AgentNeed } from "../../engine/task.js";
 import type { KubeObject } from "../kube.js";
 import { podSpecs, type PodPlace } from "../render/pod-specs.js";
 import { agentBinary } from "./agent-binaries.js";

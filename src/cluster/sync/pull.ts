@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { PullRule } from "../../engine/model.js";
+import type { PullRule } from "../../engine/project.js";
 import { errorText } from "../../lib/errors.js";
 import { pause } from "../../lib/pause.js";
 import type { Agent, WalkEntry } from "./agent-types.js";

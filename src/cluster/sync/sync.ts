@@ -1,4 +1,6 @@
-import type { PullRule, RunningContainer, SyncedContainer, SyncOutput } from "../../engine/model.js";
+import type { PullRule } from "../../engine/project.js";
+import type { RunningContainer } from "../../engine/state.js";
+import type { SyncedContainer, SyncOutput } from "../../engine/task.js";
 import type { PodAccess } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
 import { agentBinary } from "./agent-binaries.js";

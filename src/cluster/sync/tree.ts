@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { SyncRule } from "../../engine/model.js";
+import type { SyncRule } from "../../engine/project.js";
 import type { SyncMap } from "../../engine/sync-rules.js";
 
 /** The files of an image that are synced, as they stand here. */

@@ -7,7 +7,7 @@ import { renderInputs } from "../../cluster/render/inputs.js";
 import { parseManifests } from "../../cluster/render/parse-manifests.js";
 import { podSpecs } from "../../cluster/render/pod-specs.js";
 import { renderDeploy } from "../../cluster/render/render.js";
-import type { DeploySpec } from "../../engine/model.js";
+import type { DeploySpec } from "../../engine/project.js";
 import type { DeployFacts, DeploySource, FoundService } from "../../init/model.js";
 import { errorText } from "../../lib/errors.js";
 

@@ -16,7 +16,7 @@ import { label, labelled } from "../../docker/target/labels.js";
 import { dockerCredentials } from "../../docker/credentials.js";
 import { findEngine } from "../../docker/endpoint.js";
 import type { ContainerEngine, FindCredential } from "../../engine/container-engine.js";
-import type { ClusterSpec } from "../../engine/model.js";
+import type { ClusterSpec } from "../../engine/project.js";
 import type { Target } from "../../engine/target.js";
 import { count } from "../../lib/format.js";
 import { homeDirectory } from "../../lib/home.js";

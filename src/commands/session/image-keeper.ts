@@ -1,6 +1,6 @@
 import { isOverfull, surveyDisk } from "../../cluster/disk/survey.js";
 import type { RunTask } from "../../engine/engine.js";
-import type { State } from "../../engine/model.js";
+import type { State } from "../../engine/state.js";
 import type { Store } from "../../engine/store.js";
 import { pause } from "../../lib/pause.js";
 import { imageNames, keptBuilds } from "../disk.js";

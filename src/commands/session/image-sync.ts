@@ -1,7 +1,7 @@
 import { relative, sep } from "node:path";
 import { inferSync, type InferredSync } from "../../build/infer-sync.js";
 import { readDockerfile } from "../../build/read-dockerfile.js";
-import type { ImageSpec } from "../../engine/model.js";
+import type { ImageSpec } from "../../engine/project.js";
 
 /** The sync rules in force for an image, ready for `compileSync`. */
 export type ImageSync = InferredSync;

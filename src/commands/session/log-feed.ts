@@ -1,4 +1,4 @@
-import type { LogLine } from "../../engine/model.js";
+import type { LogLine } from "../../engine/state.js";
 import type { Redactor } from "../../output/redact.js";
 
 /** Log lines on their way from the containers to the outputs: secrets hidden, and no faster than

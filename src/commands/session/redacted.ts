@@ -1,5 +1,5 @@
 import type { RunTask } from "../../engine/engine.js";
-import type { WorkloadHealth } from "../../engine/model.js";
+import type { WorkloadHealth } from "../../engine/state.js";
 import { DevloopError } from "../../lib/errors.js";
 
 type Redact = (text: string) => string;

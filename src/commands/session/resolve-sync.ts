@@ -1,4 +1,4 @@
-import type { ImageSpec, Project, SyncRule } from "../../engine/model.js";
+import type { ImageSpec, Project, SyncRule } from "../../engine/project.js";
 import { compileSync, type SyncMap } from "../../engine/sync-rules.js";
 import { imageSync } from "./image-sync.js";
 

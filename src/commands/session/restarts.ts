@@ -1,4 +1,4 @@
-import type { RunningContainer, State } from "../../engine/model.js";
+import type { RunningContainer, State } from "../../engine/state.js";
 import type { Store } from "../../engine/store.js";
 import type { Target } from "../../engine/target.js";
 import { toFailure } from "../../lib/errors.js";

@@ -26,7 +26,7 @@ import type {
   SyncOutput,
   Task,
   TaskInput,
-} from "../../engine/model.js";
+} from "../../engine/task.js";
 import type { Target } from "../../engine/target.js";
 import { DevloopError } from "../../lib/errors.js";
 import { unreachable } from "../../lib/unreachable.js";

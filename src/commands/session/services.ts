@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { watchEngineHealth } from "../../cluster/monitor.js";
-import type { Service } from "../../engine/model.js";
+import type { Service } from "../../engine/state.js";
 import type { HealthOptions, HealthWatch, Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import type { EngineAdapter } from "./adapters.js";

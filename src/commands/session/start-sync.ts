@@ -1,9 +1,10 @@
 import type { ProcessState } from "../../cluster/sync/agent-types.js";
 import { openSyncer, type Syncer } from "../../cluster/sync/sync.js";
-import type { EventType, State } from "../../engine/model.js";
+import type { EventType } from "../../engine/event.js";
+import type { State } from "../../engine/state.js";
 import type { Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
-import { syncedContainers } from "../../engine/tasks.js";
+import { syncedContainers } from "../../engine/task-lookup.js";
 
 /** How long a process must run to count as well again, in ms. */
 const steadyMs = 2_000;

@@ -1,5 +1,5 @@
 import type { KubeObject } from "../../engine/kube-object.js";
-import type { AppliedWorkload } from "../../engine/model.js";
+import type { AppliedWorkload } from "../../engine/task.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { foundOwners } from "./found-owners.js";
 import { type FoundPod, lookAtPod, type PodWays } from "./found-pod.js";

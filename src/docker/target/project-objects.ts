@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { KubeObject } from "../../engine/kube-object.js";
-import type { AppliedWorkload } from "../../engine/model.js";
+import type { AppliedWorkload } from "../../engine/task.js";
 import type { ApplyRequest, Target, WorkOptions } from "../../engine/target.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import type { AppliedObjects } from "./applied.js";

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import type { LogFilter, LogSource } from "../../engine/log-source.js";
-import type { LogLine } from "../../engine/model.js";
+import type { LogLine } from "../../engine/state.js";
 import { createBlockCache } from "./block-cache.js";
 import { levelOf } from "./level.js";
 import { logPath, ResourceLog, type ResourceLimits } from "./resource-log.js";

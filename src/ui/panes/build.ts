@@ -1,5 +1,5 @@
-import type { State } from "../../engine/model.js";
-import { taskId, taskState } from "../../engine/tasks.js";
+import type { State } from "../../engine/state.js";
+import { taskId, taskState } from "../../engine/task-lookup.js";
 import type { Failure } from "../../lib/errors.js";
 import { shortDigest } from "../../lib/format.js";
 import { terminalText } from "../../lib/terminal-text.js";

@@ -1,5 +1,6 @@
-import type { ImageState, SyncAction } from "../../engine/model.js";
-import { taskId, taskState } from "../../engine/tasks.js";
+import type { SyncAction } from "../../engine/project.js";
+import type { ImageState } from "../../engine/state.js";
+import { taskId, taskState } from "../../engine/task-lookup.js";
 import { bytes, count } from "../../lib/format.js";
 import { line, span, type Line } from "../line.js";
 import { textBody, type Pane, type PaneContext } from "./pane.js";

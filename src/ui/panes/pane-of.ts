@@ -1,5 +1,5 @@
-import type { WorkloadState } from "../../engine/model.js";
-import { taskId } from "../../engine/tasks.js";
+import type { WorkloadState } from "../../engine/state.js";
+import { taskId } from "../../engine/task-lookup.js";
 import { count } from "../../lib/format.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import { line, type Line } from "../line.js";

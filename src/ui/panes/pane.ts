@@ -1,5 +1,5 @@
 import type { LogFilter } from "../../engine/log-source.js";
-import type { State } from "../../engine/model.js";
+import type { State } from "../../engine/state.js";
 import { line, type Line } from "../line.js";
 import type { Phase } from "./phases.js";
 

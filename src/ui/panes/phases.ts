@@ -1,5 +1,5 @@
-import type { Loop, State } from "../../engine/model.js";
-import { parseTaskId } from "../../engine/tasks.js";
+import type { Loop, State } from "../../engine/state.js";
+import { parseTaskId } from "../../engine/task-lookup.js";
 import { lastPart } from "../../lib/short-name.js";
 
 /** A part of a loop: times in ms since the epoch. */

@@ -1,4 +1,4 @@
-import type { Loop } from "../../engine/model.js";
+import type { Loop } from "../../engine/state.js";
 import { duration } from "../../lib/format.js";
 import { clock } from "../log-lines.js";
 import { line, span, type Line } from "../line.js";

@@ -6,12 +6,9 @@ import { kubePods } from "../../../src/cluster/pod-access.js";
 import { startForward } from "../../../src/cluster/forward/forward.js";
 import { targetPort } from "../../../src/cluster/forward/target-port.js";
 import { observeWorkloads, type WorkloadObserver } from "../../../src/cluster/observe/workloads.js";
-import type {
-  AppliedWorkload,
-  ForwardSpec,
-  ForwardStatus,
-  WorkloadHealth,
-} from "../../../src/engine/model.js";
+import type { ForwardSpec } from "../../../src/engine/project.js";
+import type { ForwardStatus, WorkloadHealth } from "../../../src/engine/state.js";
+import type { AppliedWorkload } from "../../../src/engine/task.js";
 import {
   deployment,
   shell,

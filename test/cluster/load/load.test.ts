@@ -5,7 +5,7 @@ import { imageLoader, noLoader } from "../../../src/cluster/load/choose.js";
 import { containerdName, parseListing } from "../../../src/cluster/load/containerd.js";
 import { nodeLoader } from "../../../src/cluster/load/nodes.js";
 import type { ContainerEngine, ExecOptions, ExecResult } from "../../../src/engine/container-engine.js";
-import type { TaskProgress } from "../../../src/engine/model.js";
+import type { TaskProgress } from "../../../src/engine/task.js";
 import { DevloopError } from "../../../src/lib/errors.js";
 import { failure, fakeEngine, kindNode } from "./fake-nodes.js";
 

@@ -7,7 +7,7 @@ import type { ImageLoader } from "../../../src/cluster/load/loader.js";
 import { nodeLoader } from "../../../src/cluster/load/nodes.js";
 import type { NodeRef } from "../../../src/cluster/providers/nodes.js";
 import type { ContainerEngine } from "../../../src/engine/container-engine.js";
-import type { LoadOutput } from "../../../src/engine/model.js";
+import type { LoadOutput } from "../../../src/engine/task.js";
 import type { TestEngine } from "./engines.js";
 import { answers, nodeImage, type Rig, type RigOptions, signal, startRig } from "./rig.js";
 import { giveBase, type ImageEngine, type ScratchImages, scratchImages } from "./scratch-images.js";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import type { ContainerView, PodView } from "../../../src/cluster/observe/pod-view.js";
-import type { LogLine } from "../../../src/engine/model.js";
+import type { LogLine } from "../../../src/engine/state.js";
 import { fakeApi } from "./fake-api.js";
 import { eventually } from "../../eventually.js";
 

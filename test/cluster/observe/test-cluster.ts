@@ -6,7 +6,7 @@ import { nodeLoader } from "../../../src/cluster/load/nodes.js";
 import { findLocalClusters } from "../../../src/cluster/providers/nodes.js";
 import { connectEngine } from "../../../src/docker/connect.js";
 import { findEngine } from "../../../src/docker/endpoint.js";
-import type { AppliedWorkload } from "../../../src/engine/model.js";
+import type { AppliedWorkload } from "../../../src/engine/task.js";
 
 const clusterName = "devloop-test";
 const shellImage = "busybox:1";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { kubePods } from "../../../src/cluster/pod-access.js";
 import { streamLogs } from "../../../src/cluster/observe/logs.js";
 import { observeWorkloads, type WorkloadObserver } from "../../../src/cluster/observe/workloads.js";
-import type { WorkloadHealth } from "../../../src/engine/model.js";
+import type { WorkloadHealth } from "../../../src/engine/state.js";
 import { deployment, shell, testCluster, testNamespace, type TestNamespace } from "./test-cluster.js";
 
 const kube = await testCluster();

@@ -2,7 +2,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { chooseCluster, NoLocalClusterError } from "../../../src/cluster/providers/choose.js";
 import type { EngineContainer } from "../../../src/engine/container-engine.js";
-import type { ClusterSpec } from "../../../src/engine/model.js";
+import type { ClusterSpec } from "../../../src/engine/project.js";
 import { failure, fakeEngine, k3dNode, kindNode } from "../load/fake-nodes.js";
 
 const signal = new AbortController().signal;

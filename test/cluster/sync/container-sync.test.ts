@@ -7,7 +7,7 @@ import type { Agent } from "../../../src/cluster/sync/agent-types.js";
 import { openContainerSync, type ContainerSync } from "../../../src/cluster/sync/container-sync.js";
 import type { SyncRequest } from "../../../src/cluster/sync/sync.js";
 import { makeTree, type SyncTree, type TreeEntry } from "../../../src/cluster/sync/tree.js";
-import type { SyncAction } from "../../../src/engine/model.js";
+import type { SyncAction } from "../../../src/engine/project.js";
 import { compileSync } from "../../../src/engine/sync-rules.js";
 import { type Connected, connect, makePlace, type Place } from "./agent-rig.js";
 

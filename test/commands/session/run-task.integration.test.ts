@@ -6,7 +6,7 @@ import { createManifestStore } from "../../../src/commands/session/manifests.js"
 import { rememberedBuilds } from "../../../src/commands/session/remembered-builds.js";
 import { taskRunner, type TaskAdapters } from "../../../src/commands/session/run-task.js";
 import { openSyncTrees } from "../../../src/commands/session/sync-trees.js";
-import type { BuildOutput } from "../../../src/engine/model.js";
+import type { BuildOutput } from "../../../src/engine/task.js";
 import { compileSync } from "../../../src/engine/sync-rules.js";
 import { api, docker, engine, engineAnswers, outputOf, scratchBuild } from "../../build/scratch-build.js";
 

@@ -1,14 +1,6 @@
 import type { ErrorCode } from "../lib/errors.js";
-import type {
-  BuildOutput,
-  LoadOutput,
-  RenderOutput,
-  RunningContainer,
-  State,
-  TaskId,
-  TaskKind,
-  TaskState,
-} from "./model.js";
+import type { RunningContainer, State } from "./state.js";
+import type { BuildOutput, LoadOutput, RenderOutput, TaskId, TaskKind, TaskState } from "./task.js";
 
 /** The id of the one task that removes what deploys that left the config had applied. */
 export const pruneTask: TaskId = "prune:removed";
