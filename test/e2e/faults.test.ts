@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anyCluster, api, k3d, shell, someTargets, type TestCluster } from "./clusters.js";
+import { anyCluster, api, isCluster, k3d, shell, someTargets, type TestCluster } from "./clusters.js";
 import { containerOf } from "./containers.js";
 import { page, runToEnd, start, until, type EventOf, type Running } from "./devloop.js";
 import { relayTo, type Relay } from "./relay.js";
@@ -283,11 +283,12 @@ describe.each(someTargets)("faults while the loop runs on %s", (_name, target) =
     expect(devloop.count("task.started", undefined, since)).toBe(0);
   });
 
-  it("a context that is pointed elsewhere: this session stays where it is", async ({ skip }) => {
-    skip(scene.cluster.flavour === "docker", "there are no contexts without a cluster");
-    await shell("sed", "-i", "s/^current-context:.*/current-context: elsewhere/", kubeconfig);
-    await carriesAnEdit(scene, "web while the context is elsewhere");
-  });
+  // There are no contexts without a cluster.
+  if (isCluster(target))
+    it("a context that is pointed elsewhere: this session stays where it is", async () => {
+      await shell("sed", "-i", "s/^current-context:.*/current-context: elsewhere/", kubeconfig);
+      await carriesAnEdit(scene, "web while the context is elsewhere");
+    });
 
   it("an engine that stops in a build: said once, and what was edited meanwhile is built by itself later", async () => {
     const { devloop, project } = scene;
@@ -321,22 +322,20 @@ describe.each(someTargets)("faults while the loop runs on %s", (_name, target) =
     expect(devloop.count("service.down", downs, since)).toBe(1);
   });
 
-  it("a workload that somebody deletes: said, and the next edit puts it back", async ({ skip }) => {
-    skip(
-      scene.cluster.flavour === "docker",
-      "a workload is its containers there, and these come back by themselves",
-    );
-    const { cluster, devloop, project } = scene;
-    const since = devloop.mark();
-    const path = `/apis/apps/v1/namespaces/${project.namespace}/deployments/api`;
-    await api(cluster).remove(path);
-    const gone = await devloop.waitFor("workload.changed", ({ health }) => health.status === "gone", {
-      since,
+  // Without a cluster a workload is its containers, which come back by themselves.
+  if (isCluster(target))
+    it("a workload that somebody deletes: said, and the next edit puts it back", async () => {
+      const { cluster, devloop, project } = scene;
+      const since = devloop.mark();
+      const path = `/apis/apps/v1/namespaces/${project.namespace}/deployments/api`;
+      await api(cluster).remove(path);
+      const gone = await devloop.waitFor("workload.changed", ({ health }) => health.status === "gone", {
+        since,
+      });
+      expect(gone.id).toBe(`Deployment/${project.namespace}/api`);
+      await carriesAnEdit(scene, "web beside a new api");
+      expect(await api(cluster).get(path)).toBeDefined();
     });
-    expect(gone.id).toBe(`Deployment/${project.namespace}/api`);
-    await carriesAnEdit(scene, "web beside a new api");
-    expect(await api(cluster).get(path)).toBeDefined();
-  });
 });
 
 // A cluster's API server and nodes are what only a cluster has.

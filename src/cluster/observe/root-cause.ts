@@ -181,7 +181,7 @@ function exitCause(spec: ContainerSpec, status: ContainerStatus, input: CauseInp
   }
   return {
     // One that has just ended is started again at once, unless the kubelet says otherwise a moment later.
-    reason: looping || (restarts > 0 && !now) ? "CrashLoop" : "Exited",
+    reason: looping || (restarts > 0 && state?.running) ? "CrashLoop" : "Exited",
     message: `container ${name} ${exitText(ended)}${again}`,
     ...tail,
   };

@@ -85,6 +85,11 @@ describe("podCause", () => {
     );
   });
 
+  it("one that has ended is no loop while it is only started again", () => {
+    const starting = waiting("ContainerCreating", "", { restartCount: 1, lastState: crashed });
+    expect(cause(starting)?.reason).toBe("Exited");
+  });
+
   it("a restarted container stays failed until it has run for a while, or its probe says ready", () => {
     const restarted = running({ restartCount: 1, lastState: crashed });
     const without = pod("web-1", { status: { containerStatuses: [restarted] } });
