@@ -12,6 +12,10 @@ import { cli, page, runToEnd, until } from "./devloop.js";
 import { scratchProject, type Scratch } from "./scratch.js";
 import { openTerminal, type Terminal } from "./tmux.js";
 
+/** What a Secret of the project holds, and a container prints. */
+const token = "walnut-lantern";
+const secret = `apiVersion: v1\nkind: Secret\nmetadata: { name: extra }\nstringData: { token: ${token} }\n`;
+
 // One project for all of them: each goes on from what the one before it left, as a day's work does.
 describe.each(someTargets)("a loop on %s and those who look at it from elsewhere", (_name, target) => {
   let cluster: TestCluster;
@@ -24,6 +28,8 @@ describe.each(someTargets)("a loop on %s and those who look at it from elsewhere
   beforeAll(async () => {
     cluster = target();
     project = await scratchProject(cluster, "control");
+    await project.edit("api/start.sh", "echo started api", `echo started api with ${token}`);
+    await project.write("k8s/base/extra.yaml", secret);
     runtime = await mkdtemp(join(tmpdir(), "dl-"));
     terminal = await openTerminal(project.root, { KUBECONFIG: cluster.kubeconfig, XDG_RUNTIME_DIR: runtime });
   });
@@ -197,6 +203,7 @@ describe.each(someTargets)("a loop on %s and those who look at it from elsewhere
     const logs = await devloop("logs", "web", "--tail", "1");
     expect([logs.code, logs.stdout]).toEqual([0, "web │ started web\n"]);
     expect(logs.stderr).toContain("no loop of");
+    expect((await devloop("logs", "api")).stdout).toContain("api │ started api with (hidden)\n");
     const wrong = await devloop("logs", "wbe");
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("did you mean web?")]);
     expect((await devloop("up", "--detach")).code).toBe(0);
