@@ -20,6 +20,9 @@ export const readmeCommands: Readonly<Record<string, "clone" | "project" | { rea
   "devloop explain web/src/main.js": "project",
   "devloop schema": "project",
   "node .config/test.js unit test/config": { notRun: "the gate runs it, with all folders" },
+  "DEVLOOP_TEST_TARGETS=all npm test": {
+    notRun: "it would run itself, and the gate's end-to-end tests twice",
+  },
   "npm run bench": { notRun: "it takes half an hour, and has a stage of its own" },
   ".ci/run": { notRun: "it runs all of this" },
 };
