@@ -169,6 +169,7 @@ describe.each(someTargets)("on %s", (where, target) => {
   beforeAll(async () => {
     random = randomFrom(seed);
     replicas = 1;
+    rebuiltAt = 0;
     cluster = target();
     project = await syncProject(cluster, "sync-histories", {
       images: { web: `    sync: [{ src: www, dest: /www }]\n    rebuild: [www/lock.json]` },
