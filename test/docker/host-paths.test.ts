@@ -30,7 +30,15 @@ describe("a path of the machine", () => {
     const spec = { containers: [container], volumes: [{ name: "v", hostPath: { path } }] };
     podVolumes(spec, pod, { find, hostPaths });
     const places = volumePlaces(spec, { claims: "claims", own: "own" });
-    const place = { hold: "h", places, hostPaths, labels: {}, find, links: new Map<string, string>() };
+    const place = {
+      hold: "h",
+      places,
+      hostPaths,
+      mountsParts: true,
+      labels: {},
+      find,
+      links: new Map<string, string>(),
+    };
     const body = containerBody({ ...container, env }, spec, pod, place) as {
       readonly HostConfig: { readonly Mounts: readonly { readonly Source: string }[] };
     };

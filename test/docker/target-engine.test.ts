@@ -69,7 +69,7 @@ describe("the docker target and its engine", () => {
 
   const host = (): PodHost => ({
     ...{ project: "p", network: "devloop-p", podImage: "pod", containers: engine.containers, store },
-    ...{ find: applied.find, findFormer: applied.findFormer, hostPaths: [] },
+    ...{ find: applied.find, findFormer: applied.findFormer, hostPaths: [], mountsParts: true },
     ensureImage: () => Promise.resolve({ user: "" }),
     programs: {
       open: () => Promise.reject(new Error("not here")),

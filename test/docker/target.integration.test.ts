@@ -124,21 +124,26 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
       metadata: { name: "settings" },
       ...{ data },
     });
+    // Debian's engine mounts no part of a volume.
+    const { apiVersion } = await engine.ping({ signal: never });
+    const parts = Number(apiVersion.split(".")[1]) >= 45;
     const reader = pod(
       "reader",
       {
         volumeMounts: [
           { name: "v", mountPath: "/v" },
-          { name: "v", mountPath: "/one", subPath: "a" },
+          ...(parts ? [{ name: "v", mountPath: "/one", subPath: "a" }] : []),
         ],
       },
       { volumes: [{ name: "v", configMap: { name: "settings" } }] },
     );
     await applyTo(target, project, [settings({ a: "1", b: "2" }), reader]);
     await ready("reader");
-    expect(await run("reader", "cat /v/a /v/b /one")).toBe("121");
+    expect(await run("reader", `cat /v/a /v/b ${parts ? "/one" : ""}`)).toBe(parts ? "121" : "12");
     await applyTo(target, project, [settings({ a: "3", c: "4" }), reader]);
-    expect(await run("reader", "cd /v; ls; cat a c /one")).toBe("a\nc\n341");
+    expect(await run("reader", `cd /v; ls; cat a c ${parts ? "/one" : ""}`)).toBe(
+      `a\nc\n34${parts ? "1" : ""}`,
+    );
     expect((followed.status("reader")?.containerStatuses ?? [])[0]?.restartCount).toBe(0);
     // A later session knows what they hold, not what they were made with.
     await close();

@@ -14,6 +14,7 @@ export interface ContainerPlace {
   readonly places: ReadonlyMap<string, VolumePlace>;
   /** Paths of the engine's machine that it may have, each with all below it. */
   readonly hostPaths: readonly string[];
+  readonly mountsParts: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly find: FindConfig;
   /** Variables that lead to the Services of its namespace. */
@@ -28,7 +29,7 @@ export function containerBody(
   container: ContainerSpec,
   spec: PodSpec,
   pod: PodFacts,
-  { hold, places, hostPaths, labels, find, links }: ContainerPlace,
+  { hold, places, hostPaths, mountsParts, labels, find, links }: ContainerPlace,
 ): object {
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   const env = environmentOf(container, pod, find, { containers, links });
@@ -68,7 +69,7 @@ export function containerBody(
       // Kubernetes' nodes have no swap: else the engine gives as much of it again.
       MemorySwap: memory,
       NanoCpus: cpus === undefined ? undefined : Math.max(1e7, Math.round(cpus * 1e9)),
-      Mounts: mountsOf(container, { places, hostPaths }, env),
+      Mounts: mountsOf(container, { places, hostPaths, mountsParts }, env),
       RestartPolicy: { Name: "no" },
     }),
   });
@@ -87,7 +88,7 @@ function userOf({
 
 function mountsOf(
   { volumeMounts = [], name: container }: ContainerSpec,
-  { places, hostPaths }: Pick<ContainerPlace, "places" | "hostPaths">,
+  { places, hostPaths, mountsParts }: Pick<ContainerPlace, "places" | "hostPaths" | "mountsParts">,
   env: ReadonlyMap<string, string>,
 ): object[] {
   return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, ...more }) => {
@@ -104,6 +105,10 @@ function mountsOf(
       const BindOptions = { CreateMountpoint: place.create };
       return { Type: "bind", Source, Target: mountPath, ReadOnly: readOnly, BindOptions };
     }
+    if (below !== undefined && !mountsParts)
+      throw new PodConfigError(
+        `container ${container} mounts ${below} of volume ${name} alone, for which the engine must be Docker 26 or newer`,
+      );
     return {
       Type: "volume",
       Source: place.source,

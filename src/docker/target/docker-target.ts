@@ -45,10 +45,13 @@ interface ContainerStatus {
 /** Kinds whose pods are not replaced by others. */
 const withoutRollout = new Set(["Job", "PersistentVolumeClaim"]);
 
+/** Since which minor version of the engine's API, 1.45 of Docker 26, `VolumeOptions.Subpath` is known. */
+const subpathMinor = 45;
+
 /** The container engine itself as what the loop drives: the manifests' pods as plain containers. Throws ENGINE_UNREACHABLE. */
 export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptions): Promise<Target> {
   const { engine, api, credentials, project, usedImages } = options;
-  const { platform } = await engine.ping({ signal: options.signal });
+  const { platform, apiVersion } = await engine.ping({ signal: options.signal });
   const containers = engineContainers(api);
   const store = createObjectStore();
   const life = new AbortController();
@@ -90,6 +93,7 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
       find: applied.find,
       findFormer: applied.findFormer,
       hostPaths: spec.hostPaths ?? [],
+      mountsParts: Number(apiVersion.split(".")[1]) >= subpathMinor,
       ensureImage: imagePuller(engine, containers, credentials),
       programs,
       dialer,

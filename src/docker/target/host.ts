@@ -16,6 +16,8 @@ export interface PodHost {
   readonly findFormer: FindConfig;
   /** Paths of the engine's machine that pods may have. */
   readonly hostPaths: readonly string[];
+  /** Whether the engine mounts a part of a volume (`subPath`); one that does not know how mounts the whole, without a word. */
+  readonly mountsParts: boolean;
   /**
    * Fetches an image as the policy says; left out: when the engine does not have it. Returns the user that it runs as, as the image says
    * it. Throws PodConfigError with the registry's words.

@@ -153,6 +153,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
           hold: network.id,
           places,
           hostPaths: host.hostPaths,
+          mountsParts: host.mountsParts,
           labels: of,
           find: host.find,
           links:
