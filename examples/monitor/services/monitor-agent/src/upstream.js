@@ -14,7 +14,11 @@ export function followUpstream({ url, pollMs, log, onSample, signal }) {
     status.polls += 1;
     try {
       const timeout = AbortSignal.timeout(Math.max(pollMs, 2000));
-      const response = await fetch(`${url}/metrics`, { signal: AbortSignal.any([signal, timeout]) });
+      // A connection for each: a kept one would stay with whoever took it first, whichever pods the Service has by now.
+      const response = await fetch(`${url}/metrics`, {
+        headers: { connection: "close" },
+        signal: AbortSignal.any([signal, timeout]),
+      });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       const sample = await response.json();
       if (!status.up) log.info("upstream reached", { url, afterFailures: status.failures });
