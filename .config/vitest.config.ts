@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-// `npm test` runs the projects one after another: unit and integration first, then end-to-end on the cluster.
 /** A second, as vitest has it, is less than a busy machine may need for anything. */
 const patient = { poll: { timeout: 30_000 } };
 
+// `npm test` runs the projects one after another: unit and integration first, then end-to-end on the cluster.
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
   test: {

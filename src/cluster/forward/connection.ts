@@ -52,8 +52,8 @@ export async function carryConnection(
   socket.on("error", close);
   socket.setNoDelay(true);
   // It was accepted before a pod was asked: what no pod took must not look like an answer's end.
-  if (!(await carry(access, socket, { ...options, signal: stop.signal }).catch(() => false)))
-    if (!socket.destroyed) socket.resetAndDestroy();
+  const isTaken = await carry(access, socket, { ...options, signal: stop.signal }).catch(() => false);
+  if (!isTaken && !socket.destroyed) socket.resetAndDestroy();
   await letGo(socket, closed);
   options.signal.removeEventListener("abort", destroy);
 }

@@ -14,6 +14,7 @@ export interface ContainerPlace {
   readonly places: ReadonlyMap<string, VolumePlace>;
   /** Paths of the engine's machine that it may have, each with all below it. */
   readonly hostPaths: readonly string[];
+  /** Whether the engine mounts a part of a volume: else `subPath` of one is refused. */
   readonly mountsParts: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly find: FindConfig;
