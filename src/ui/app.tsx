@@ -3,6 +3,8 @@ import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
 import { loopSummary } from "../engine/phase.js";
 import { resourcesOf } from "../engine/resources.js";
+import type { State } from "../engine/state.js";
+import type { Hold, TaskId } from "../engine/task.js";
 import { useSelect } from "./context.js";
 import type { FrameWriter } from "./frame-writer.js";
 import { frameOf } from "./frame.js";
@@ -14,7 +16,6 @@ import { paneOf } from "./panes/pane-of.js";
 import { screenRows } from "./rows.js";
 import { selectedRow, shownRow, shownTab, startState, type ScreenState } from "./screen-state.js";
 import type { Theme } from "./theme.js";
-import type { UiOptions } from "./start-ui.js";
 import type { ScreenTools } from "./tools.js";
 import { useAlarm, type Alarm } from "./use-alarm.js";
 import { useDetail } from "./use-detail.js";
@@ -32,7 +33,8 @@ export interface AppProps {
   readonly control: LoopControl;
   readonly details: ResourceDetails;
   readonly tools: ScreenTools;
-  readonly holdOf: UiOptions["holdOf"];
+  /** Why a task waits; undefined when it does not. */
+  readonly holdOf: (state: State, id: TaskId) => Hold | undefined;
   readonly writer: FrameWriter;
   readonly stdout: NodeJS.WriteStream;
   readonly theme: Theme;

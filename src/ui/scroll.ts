@@ -2,8 +2,8 @@ import { compilePattern } from "../engine/log-pattern.js";
 import type { LogPattern } from "../engine/log-source.js";
 import { errorText } from "../lib/errors.js";
 import { textTop } from "./frame.js";
-import type { ScreenContext } from "./perform.js";
 import { patternOf, patternText, type Overlay, type Place, type ScreenState } from "./screen-state.js";
+import type { ScreenContext } from "./screen-context.js";
 
 /** The pane after scrolling by so many lines; at its last line it follows what comes. */
 export function scrolledBy(context: ScreenContext, by: number): ScreenState {

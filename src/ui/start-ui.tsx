@@ -3,10 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { render } from "ink";
 import type { LogSource } from "../engine/log-source.js";
 import type { LoopControl, ResourceDetails } from "../engine/loop-control.js";
-import type { State } from "../engine/state.js";
-import type { Hold, TaskId } from "../engine/task.js";
 import type { Store } from "../engine/store.js";
-import { App } from "./app.js";
+import { App, type AppProps } from "./app.js";
 import { paced, StoreContext } from "./context.js";
 import { createFrameWriter } from "./frame-writer.js";
 import { createTheme, isLight } from "./theme.js";
@@ -25,8 +23,7 @@ export interface UiOptions {
   readonly quit: () => void;
   /** Ctrl-c, which is no signal while the terminal hands every key over. */
   readonly interrupt: () => void;
-  /** Why a task waits; undefined when it does not. */
-  readonly holdOf: (state: State, id: TaskId) => Hold | undefined;
+  readonly holdOf: AppProps["holdOf"];
   readonly version: string;
   /** Left out: none. */
   readonly alarm?: Alarm;

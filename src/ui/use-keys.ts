@@ -4,7 +4,7 @@ import { actionOfKey } from "./actions.js";
 import { suspendProcess } from "./suspend-process.js";
 import { inputsOf, type Input } from "./keys.js";
 import { offersOf } from "./palette.js";
-import { performAction, type ScreenContext } from "./perform.js";
+import { performAction } from "./perform.js";
 import { scrolledBy, scrolledTo, typedPattern } from "./scroll.js";
 import {
   fresh,
@@ -17,6 +17,7 @@ import {
   type Overlay,
   type ScreenState,
 } from "./screen-state.js";
+import type { ScreenContext } from "./screen-context.js";
 
 /** What the keys need of what was drawn last. */
 export interface KeysInput extends Omit<ScreenContext, "set" | "startSearch"> {

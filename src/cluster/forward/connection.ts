@@ -1,10 +1,14 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PodAccess, Tunnel } from "../../engine/target.js";
-import type { ForwardOptions } from "./forward.js";
 import type { PodTarget } from "../observe/pod-view.js";
 
-export interface ConnectionOptions extends Pick<ForwardOptions, "pods" | "podsChanged" | "processRestarted"> {
+export interface ConnectionOptions {
+  /** Ready pods, best first. */
+  readonly pods: () => readonly PodTarget[];
+  readonly podsChanged: (listener: () => void) => () => void;
+  /** Tells when the process in a pod that connections lead to has ended, and another has begun: what it had open is closed. */
+  readonly processRestarted: (pod: PodTarget, listener: () => void) => () => void;
   /** The port in that pod. */
   readonly port: (pod: PodTarget) => number;
   readonly signal: AbortSignal;

@@ -7,15 +7,10 @@ import { DevloopError, errorText, type Failure, toFailure } from "../../lib/erro
 import { throttle } from "../../lib/throttle.js";
 import type { PodAccess } from "../../engine/target.js";
 import type { PodTarget } from "../observe/pod-view.js";
-import { carryConnection } from "./connection.js";
+import { carryConnection, type ConnectionOptions } from "./connection.js";
 import { portOwner } from "./port-owner.js";
 
-export interface ForwardOptions {
-  /** Ready pods, best first. */
-  readonly pods: () => readonly PodTarget[];
-  readonly podsChanged: (listener: () => void) => () => void;
-  /** Tells when the process in a pod that connections lead to has ended, and another has begun: what it had open is closed. */
-  readonly processRestarted: (pod: PodTarget, listener: () => void) => () => void;
+export interface ForwardOptions extends Pick<ConnectionOptions, "pods" | "podsChanged" | "processRestarted"> {
   /** The port in a pod. Throws FORWARD_FAILED when there is none such. */
   readonly resolvePort: (pod: PodTarget, spec: ForwardSpec) => number;
   /** `serving`: a pod is ready to take a connection now. */

@@ -6,11 +6,11 @@ import { startDeadline } from "../../lib/deadline.js";
 import { bytes as inUnits, count } from "../../lib/format.js";
 import { sendArchive } from "./archive.js";
 import { readContents } from "./containerd.js";
-import type { DeltaSender } from "./delta.js";
 import { type EnginePush, type PushPath, PushRefusedError } from "./engine-push.js";
 import { imageLayout } from "./image-layout.js";
 import { knownLayers, type LayerMemory } from "./known-layers.js";
 import { LayerReader } from "./layer-reader.js";
+import type { DeltaSender } from "./delta-sender.js";
 
 /** The most that new layers may be, in bytes; they are held in memory. */
 const mostBytes = 256_000_000;

@@ -4,10 +4,10 @@ import { startDeadline } from "../../lib/deadline.js";
 import { bytes as inUnits, count } from "../../lib/format.js";
 import { sendArchive } from "./archive.js";
 import { readContents } from "./containerd.js";
-import type { DeltaSender } from "./delta.js";
 import type { EnginePush } from "./engine-push.js";
 import { LayoutStream } from "./layout-stream.js";
 import type { PushedManifest, PushTarget, Upload } from "./push-endpoint.js";
+import type { DeltaSender } from "./delta-sender.js";
 
 /** How long a push may show no progress, in ms: a node's disk may be slow. */
 const quietMs = 120_000;

@@ -1,22 +1,9 @@
-import type { LoadImage, WorkOptions } from "../../engine/target.js";
 import type { ContainerEngine } from "../../engine/container-engine.js";
-import type { Sent } from "./archive.js";
 import { classicDelta } from "./delta-classic.js";
 import { containerdDelta } from "./delta-containerd.js";
+import type { DeltaSender } from "./delta-sender.js";
 import { enginePush } from "./engine-push.js";
 import type { LayerMemory } from "./known-layers.js";
-import type { NodeRef } from "../providers/nodes.js";
-
-/** Sends only those layers of an image that nodes lack. Disposing ends what it does in the background. */
-export interface DeltaSender extends AsyncDisposable {
-  /**
-   * Undefined where it is not known beforehand that this will do; throws for what went another way than expected. Either way
-   * the whole image has to be sent.
-   */
-  send(nodes: readonly NodeRef[], image: LoadImage, options: WorkOptions): Promise<Sent | undefined>;
-  /** Told of an image that the nodes have: what the next one needs to know of it is learned in the background. Never fails. */
-  learn(image: LoadImage): void;
-}
 
 /**
  * The way that fits the engine's image store. Both have the engine push to this process, which has to be on the engine's

@@ -3,7 +3,7 @@ import { DevloopError } from "../../lib/errors.js";
 import { runTool } from "../../lib/run-tool.js";
 import type { KubeObject } from "../kube.js";
 import { parseManifests } from "./parse-manifests.js";
-import type { RenderOptions } from "./render.js";
+import type { RenderOptions } from "./render-options.js";
 
 type HelmSpec = Extract<DeploySpec, { kind: "helm" }>;
 

@@ -5,7 +5,7 @@ import type { KubeObject } from "../kube.js";
 import { findBrokenYaml } from "./broken-yaml.js";
 import { kustomizationInputs } from "./kustomization-inputs.js";
 import { parseManifests } from "./parse-manifests.js";
-import type { RenderOptions } from "./render.js";
+import type { RenderOptions } from "./render-options.js";
 
 /** Builds a kustomization with `kustomize`, or with `kubectl kustomize` where that is not installed. */
 export async function renderKustomize(

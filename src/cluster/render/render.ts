@@ -6,6 +6,7 @@ import { renderHelm } from "./helm.js";
 import { renderInputs, type RenderInputs } from "./inputs.js";
 import { renderKustomize } from "./kustomize.js";
 import { renderManifests } from "./manifests.js";
+import type { RenderOptions } from "./render-options.js";
 
 /** What a deploy asks for, before images are replaced. */
 export interface Rendered {
@@ -15,14 +16,6 @@ export interface Rendered {
   readonly inputs: RenderInputs;
   /** What was left out and why, a line each. */
   readonly notes: readonly string[];
-}
-
-export interface RenderOptions {
-  readonly signal: AbortSignal;
-  /** Added to the environment of the tool that renders. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** What a chart sees as its release's namespace when the deploy names none. */
-  readonly namespace?: string;
 }
 
 /**

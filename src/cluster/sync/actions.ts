@@ -3,7 +3,7 @@ import type { SyncAction } from "../../engine/project.js";
 import { DevloopError } from "../../lib/errors.js";
 import { terminalText } from "../../lib/terminal-text.js";
 import type { Agent } from "./agent-types.js";
-import type { SyncContext } from "./sync.js";
+import type { SyncContext } from "./sync-request.js";
 
 /** How long a process may take to end after SIGTERM, in ms. */
 const graceMs = 3_000;

@@ -9,10 +9,10 @@ import { type Agent, AgentError, type ChangeResult, type TreeChange } from "./ag
 import type { ContainerChannel } from "./container-channel.js";
 import { restartProcess, runCommand } from "./actions.js";
 import { askHeld } from "./held.js";
-import type { SyncContext, SyncRequest } from "./sync.js";
 import { pullFiles } from "./pull.js";
 import { formerPlaces, type Place, type Step, stepsTo, type Wanted } from "./tree.js";
 import type { RunningContainer } from "../../engine/container.js";
+import type { SyncContext, SyncRequest } from "./sync-request.js";
 
 /** One container: what it is known to hold, and what is still to follow from what changed in it. */
 export interface ContainerSync extends AsyncDisposable {

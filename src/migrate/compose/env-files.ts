@@ -1,6 +1,5 @@
 import { parseEnvText, parseRawEnvText, type EnvText } from "./env-text.js";
 import { placeIn, type Environment } from "./environment.js";
-import type { LoadRun } from "./load-files.js";
 import {
   entriesOf,
   filledIn,
@@ -17,6 +16,7 @@ import {
 import { resolveNames, variablesOf } from "./own-environment.js";
 import type { Lookup } from "./substitute.js";
 import { isTrue } from "./defaults.js";
+import type { LoadRun } from "./file-set.js";
 
 /**
  * The service with its env files below its environment and its label files below its labels. Of a service that is

@@ -2,7 +2,6 @@ import { dirname, join, isAbsolute } from "node:path";
 import { absolutePath, absolutePaths } from "./absolute-paths.js";
 import { isRemote } from "./find-files.js";
 import { filePlace } from "./interpolate.js";
-import { asMap, documentsOf, finish, type FileSet } from "./load-files.js";
 import { absorbTree, applyResets, mergeNodes, mergeService } from "./merge.js";
 import {
   get,
@@ -15,8 +14,11 @@ import {
   type MapNode,
   type Node,
   type Visit,
+  asMap,
 } from "./node.js";
 import { cameBy } from "./relabel.js";
+import type { FileSet } from "./file-set.js";
+import { documentsOf, finish } from "./document.js";
 
 /** The services of one file, as far as its own text goes, and the `!reset`s in it. */
 interface Services {

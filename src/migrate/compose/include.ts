@@ -2,7 +2,6 @@ import { dirname, join, isAbsolute, resolve } from "node:path";
 import { defaultEnvFiles, isFile } from "./environment.js";
 import { isRemote } from "./find-files.js";
 import { filePlace } from "./interpolate.js";
-import { loadFiles, type FileSet } from "./load-files.js";
 import { absorbTree } from "./merge.js";
 import {
   entriesOf,
@@ -19,11 +18,19 @@ import {
   type Visit,
 } from "./node.js";
 import { listOf } from "./pairs.js";
+import type { FileSet } from "./file-set.js";
 
 const kinds = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
-/** The file's tree with what it includes beside its own. Each included project is loaded by itself before. */
-export async function applyIncludes(root: MapNode, visit: Visit, set: FileSet): Promise<MapNode> {
+type LoadFiles = (files: readonly string[], set: FileSet) => Promise<MapNode>;
+
+/** The file's tree with what it includes beside its own. Each included project is loaded by itself before, by `load`. */
+export async function applyIncludes(
+  root: MapNode,
+  visit: Visit,
+  set: FileSet,
+  load: LoadFiles,
+): Promise<MapNode> {
   const include = getEntry(root, "include");
   if (!include) return root;
   const { run } = set;
@@ -35,14 +42,19 @@ export async function applyIncludes(root: MapNode, visit: Visit, set: FileSet): 
   absorbTree(include.value, ["include"], include.key, "applied", run.absorb);
   let tree = withoutEntry(root, "include");
   for (const item of include.value.items) {
-    const imported = await loadIncluded(item, visit, set);
+    const imported = await loadIncluded(item, visit, set, load);
     if (imported) tree = addImported(tree, imported, set);
   }
   run.problems.throwIfAny();
   return tree;
 }
 
-async function loadIncluded(item: Node, visit: Visit, set: FileSet): Promise<MapNode | undefined> {
+async function loadIncluded(
+  item: Node,
+  visit: Visit,
+  set: FileSet,
+  load: LoadFiles,
+): Promise<MapNode | undefined> {
   const { run } = set;
   const paths = textsOf(item.kind === "scalar" ? item : get(item, "path"));
   const files = await filesOf(item, paths, set);
@@ -59,7 +71,7 @@ async function loadIncluded(item: Node, visit: Visit, set: FileSet): Promise<Map
   const envFiles = await envFilesOf(item, directory, set);
   if (!envFiles) return undefined;
   const place = filePlace(item.place);
-  return loadFiles(files, {
+  return load(files, {
     ...set,
     directory,
     environment: await set.environment.withFiles(envFiles, run.reader, run.report),

@@ -8,7 +8,7 @@ import { Environment, defaultEnvFiles, givenEnvFiles } from "./environment.js";
 import { resolveServiceFiles } from "./env-files.js";
 import { directoryName, findComposeFiles, normalizeName } from "./find-files.js";
 import { filePlace } from "./interpolate.js";
-import { loadFiles, type LoadRun } from "./load-files.js";
+import { loadFiles } from "./load-files.js";
 import type { Absorbed, ComposeProject, ComposeService, UnsetVariable } from "./model.js";
 import {
   entriesOf,
@@ -30,6 +30,7 @@ import { configShape, modelShape, networkShape, secretShape, volumeShape } from 
 import { serviceShape } from "./schema-service.js";
 import { any, type Shape } from "./shape.js";
 import { substitute } from "./substitute.js";
+import type { LoadRun } from "./file-set.js";
 
 export interface LoadComposeOptions {
   /** Absolute path; other paths count from here, and files are looked for from here upwards. */

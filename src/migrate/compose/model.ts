@@ -1,23 +1,12 @@
 import type { ComposeService } from "./service-model.js";
+import type { Extensions } from "./values-model.js";
 
 export type * from "./service-model.js";
 export type * from "./service-parts-model.js";
+export type * from "./values-model.js";
 
 // What Compose files come to: the model that `docker compose config` prints, typed, in the long form of everything.
 // Where it all came from stands beside it, by path.
-
-/** A time span. Compose writes `1m30s`. */
-export type Milliseconds = number;
-/** A size. Compose writes `64m`. */
-export type Bytes = number;
-/** A key of the project's `configs`, `secrets`, `volumes` or `networks`, not the `name` that such an entry may have. */
-export type Reference = string;
-export type Ulimit = number | ({ readonly soft: number; readonly hard: number } & Extensions);
-
-/** Keys that begin with `x-` are the user's own and can stand in every map of the specification. */
-export interface Extensions {
-  readonly [extension: `x-${string}`]: unknown;
-}
 
 /** A project as its files, profiles and environment make it. All of it is plain data. */
 export interface ComposeProject {

@@ -154,3 +154,9 @@ export function sameValue(left: Node, right: Node): boolean {
     return other !== undefined && sameValue(value, other);
   });
 }
+
+/** Throws for what is no map: the check of its shape has been passed. */
+export function asMap(node: Node): MapNode {
+  if (node.kind !== "map") throw new Error(`a ${node.kind} stands where only a map can`);
+  return node;
+}

@@ -1,5 +1,5 @@
 import type { BlkioConfig, Deploy, DeviceRequest, ServiceBuild } from "./service-parts-model.js";
-import type { Bytes, Extensions, Milliseconds, Reference, Ulimit } from "./model.js";
+import type { Bytes, Extensions, Milliseconds, Ulimit, FileMount } from "./values-model.js";
 
 // A service of the Compose Specification in its long form. Keys are Compose's own, so that a path in the model is the
 // path in the file; what a service does not say is not there, but for the defaults that Compose itself fills in.
@@ -115,17 +115,6 @@ export interface ComposeService extends Extensions {
   readonly volumes?: readonly ServiceVolume[];
   readonly volumes_from?: readonly string[];
   readonly working_dir?: string;
-}
-
-/** What a service mounts of the project's configs or secrets. */
-export interface FileMount extends Extensions {
-  readonly source: Reference;
-  /** Secrets: `/run/secrets/<source>` is filled in; configs: Docker mounts at `/<source>` where there is none. */
-  readonly target?: string;
-  readonly uid?: string;
-  readonly gid?: string;
-  /** Permission bits: 0o440 is 288. */
-  readonly mode?: number;
 }
 
 export interface CredentialSpec extends Extensions {

@@ -1,4 +1,4 @@
-import type { Bytes, Extensions, FileMount, Milliseconds, Ulimit } from "./model.js";
+import type { Bytes, Extensions, FileMount, Milliseconds, Ulimit } from "./values-model.js";
 
 // The parts of a service that have many keys of their own.
 

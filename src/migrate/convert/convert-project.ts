@@ -4,13 +4,14 @@ import { Ledger, type ReportEntry } from "./ledger.js";
 import { profileName } from "./names.js";
 import { clusterNames } from "./names-of-hosts.js";
 import { networkPolicies } from "./network-policies.js";
-import type { ConvertOptions, ForwardPlan, Generator, ImagePlan, ServiceView, Sources } from "./plan.js";
+import type { ConvertOptions, ForwardPlan, Generator, ImagePlan, ServiceView } from "./plan.js";
 import { resourceNames } from "./resource-names.js";
 import { claimsOf, sayProject } from "./project.js";
 import { hostOf, podOwner } from "./pod-owner.js";
 import { strongest, waitsOf, type Waits } from "./rules/depends.js";
 import { convertService, serviceObjects, viewOf } from "./service.js";
 import type { TreeMap } from "./tree.js";
+import type { Sources } from "./sources.js";
 
 /** A service's manifests and all else that comes of it. */
 export interface ConvertedService {

@@ -20,8 +20,9 @@ import { untagged } from "./images.js";
 import type { ReportEntry } from "./ledger.js";
 import { dnsName, profileName } from "./names.js";
 import type { OutputFile } from "./output.js";
-import type { ConvertOptions, Sources } from "./plan.js";
+import type { ConvertOptions } from "./plan.js";
 import { listAt, mapAt, plain, textAt, unnoted } from "./tree.js";
+import type { Sources } from "./sources.js";
 
 /** The projects to convert: what every environment has, and what single ones have instead. */
 export interface Models {

@@ -1,6 +1,6 @@
 import type { ComposeProject, ComposeService } from "../compose/model.js";
-import type { Sources } from "./plan.js";
 import { bakedBinds, localContext } from "./rules/binds.js";
+import type { Sources } from "./sources.js";
 
 /** An image reference's name, without tag and digest. */
 export function untagged(reference: string): string {

@@ -2,11 +2,12 @@ import type { ComposeProject } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
 import { namesIn } from "./hosts.js";
 import { dnsName, isLabelKey, isLabelValue } from "./names.js";
-import type { ConvertOptions, Names, Sources } from "./plan.js";
+import type { ConvertOptions, Names } from "./plan.js";
 import type { ResourceNames } from "./resource-names.js";
 import { allServices } from "./images.js";
 import { claimObject, inMemoryOptions, nfsOf } from "./rules/volumes.js";
 import { mapAt, unlessEmpty, type TreeMap } from "./tree.js";
+import type { Sources } from "./sources.js";
 
 // What stands beside the services: volumes, networks, configs, secrets, models.
 

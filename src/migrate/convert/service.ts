@@ -2,7 +2,14 @@ import type { ModelPath } from "../compose/model.js";
 import type { Ledger } from "./ledger.js";
 import { dnsName, resolvesAs } from "./names.js";
 import { peerPorts } from "./peer-ports.js";
-import { mergeParts, type Part, type Rule, type ServicePortPlan, type ServiceView } from "./plan.js";
+import {
+  mergeParts,
+  type Part,
+  type Rule,
+  type ServicePortPlan,
+  type ServiceView,
+  type ServiceResult,
+} from "./plan.js";
 import { buildRule } from "./rules/build.js";
 import { commandRule } from "./rules/command.js";
 import { dependsRule, waiterName } from "./rules/depends.js";
@@ -45,12 +52,6 @@ const rules: readonly Rule[] = [
   reportOnlyRule,
   komposeRule,
 ];
-
-/** What a service comes to by itself, before containers of other services join its pod. */
-export interface ServiceResult {
-  readonly view: ServiceView;
-  readonly part: Required<Part>;
-}
 
 export function convertService(view: ServiceView): ServiceResult {
   const { service, project } = view;

@@ -2,9 +2,8 @@ import { relative, sep } from "node:path";
 import { dnsName, resolvesAs } from "./names.js";
 import { otherHostNames } from "./names-of-hosts.js";
 import { asksItself } from "./peer-ports.js";
-import type { ServicePortPlan, ServiceView } from "./plan.js";
+import type { ServicePortPlan, ServiceView, ServiceResult } from "./plan.js";
 import { localContext } from "./rules/binds.js";
-import type { ServiceResult } from "./service.js";
 import { listAt, mapAt, noted, Noted, textAt, unlessEmpty, type Tree, type TreeMap } from "./tree.js";
 
 type NamedPort = ServicePortPlan & { readonly name: string };

@@ -6,7 +6,7 @@ import { ProblemList } from "../compose/problems.js";
 import { FileReader } from "../compose/read-file.js";
 import { dockerfilePath } from "../convert/rules/binds.js";
 import { scanSources } from "./scan-sources.js";
-import { largestObject, mostFiles, type SourceFact, type Sources } from "../convert/plan.js";
+import { largestObject, mostFiles, type SourceFact, type Sources } from "../convert/sources.js";
 
 /** What lies at the paths that the projects name, and the variables that their files see. */
 export async function readSources(

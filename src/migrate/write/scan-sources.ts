@@ -6,8 +6,8 @@ import type { ComposeProject } from "../compose/model.js";
 import { dialledInSource } from "../convert/hosts.js";
 import { allServices } from "../convert/images.js";
 import { otherHostNames } from "../convert/names-of-hosts.js";
-import type { DialledPort } from "../convert/plan.js";
 import { below, dockerfilePath, localContext } from "../convert/rules/binds.js";
+import type { DialledPort } from "../convert/sources.js";
 
 /** How much is read at most, so that a large repository costs a second and no more. */
 export interface ScanLimits {

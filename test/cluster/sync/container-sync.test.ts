@@ -5,11 +5,11 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Agent } from "../../../src/cluster/sync/agent-types.js";
 import { openContainerSync, type ContainerSync } from "../../../src/cluster/sync/container-sync.js";
-import type { SyncRequest } from "../../../src/cluster/sync/sync.js";
 import { makeTree, type SyncTree, type TreeEntry } from "../../../src/cluster/sync/tree.js";
 import type { SyncAction } from "../../../src/engine/project.js";
 import { compileSync } from "../../../src/engine/sync-rules.js";
 import { type Connected, connect, makePlace, type Place } from "./agent-rig.js";
+import type { SyncRequest } from "../../../src/cluster/sync/sync-request.js";
 
 const signal = new AbortController().signal;
 const container = {

@@ -1,6 +1,6 @@
 import { posix, relative, sep } from "node:path";
 import type { ComposeProject, ComposeService, ServiceVolume } from "../../compose/model.js";
-import { largestObject, mostFiles, type SourceFact, type Sources } from "../plan.js";
+import { largestObject, mostFiles, type SourceFact, type Sources } from "../sources.js";
 
 // What a bind mount was for, told from what lies there: it decides what takes its place in a cluster, which has no
 // such directory.
