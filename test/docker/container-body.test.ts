@@ -9,9 +9,10 @@ function mounts(mountsParts: boolean): object {
   const places = volumePlaces(spec, { claims: "claims", own: "own" });
   const find = { config: () => undefined } as never;
   const pod = { name: "p", namespace: "n", uid: "u", labels: {}, annotations: {} } as never;
-  return containerBody(container, spec, pod, {
-    ...{ hold: "h", places, hostPaths: [], mountsParts, labels: {}, find, links: new Map<string, string>() },
+  const { body } = containerBody(container, spec, pod, {
+    ...{ hold: "h", imageUser: "", places, hostPaths: [], mountsParts, labels: {}, find, links: new Map<string, string>() },
   });
+  return body;
 }
 
 // An engine that does not know how would mount the whole volume, and say nothing.

@@ -123,6 +123,7 @@ export function memoryEngine(): {
       await turn("put");
     },
     readFile: () => Promise.resolve(undefined),
+    readDirectory: () => Promise.resolve(undefined),
     logs: none,
     ensureNetwork: () => Promise.resolve(),
     gateways: () => Promise.resolve([]),
@@ -131,6 +132,7 @@ export function memoryEngine(): {
     ensureVolume: () => Promise.resolve(),
     volumes: () => Promise.resolve([]),
     removeVolume: () => Promise.resolve(),
+    machine: () => Promise.resolve({ cpus: 1, memory: 1 }),
     pull: none,
     importImage: none,
   };
