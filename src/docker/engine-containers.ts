@@ -166,7 +166,7 @@ export function engineContainers(api: EngineApi): EngineContainers {
       for await (const entry of entries ?? []) {
         // Its own entry comes first.
         if (found) return { ...found, empty: false };
-        const { uid = 0, gid = 0, mode = 0 } = entry.header;
+        const { uid, gid, mode } = entry.header;
         found = { uid, gid, mode: mode & 0o7777, empty: true };
         entry.resume();
       }

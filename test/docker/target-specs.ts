@@ -335,6 +335,10 @@ function wantedCases(namespace: string): readonly Wanted[] {
         container: mount("v", "/v"),
       }),
     ),
+    pod("a file of a config map that need not be there", "stat -c '%F %a' /one", {
+      volume: { configMap: { name: "none", optional: true } },
+      container: mount("v", "/one", { subPath: "file" }),
+    }),
     pod("several sources in one volume", "cd /v; cat c t n", {
       volume: {
         projected: {

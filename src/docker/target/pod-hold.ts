@@ -116,7 +116,8 @@ export function podHold(
     // What the engine has begun to make is waited for: else nobody would know of it.
     const whole = { signal: AbortSignal.timeout(makeMs) };
     const id = await engine.create(base, body(volumes, external), whole);
-    if (volumes.length > 0) await fill(id, volumes, files, { ...whole, access: await accesses(id, volumes) });
+    if (volumes.length > 0)
+      await fill(id, volumes, files, { ...whole, access: await accesses(id, volumes, whole) });
     await engine.start(id, whole);
     filled = files;
     const made = await engine.inspect(id, whole);
@@ -125,10 +126,14 @@ export function podHold(
   }
 
   /** What becomes of the roots of volumes that anybody may write into. */
-  async function accesses(id: string, volumes: readonly PodVolume[]): Promise<ReadonlyMap<string, Access>> {
+  async function accesses(
+    id: string,
+    volumes: readonly PodVolume[],
+    by: { readonly signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, Access>> {
     const found = new Map<string, Access>();
     for (const { name: volume, shared } of volumes) {
-      const root = shared ? await engine.readDirectory(id, `${volumesRoot}/${volume}`, options) : undefined;
+      const root = shared ? await engine.readDirectory(id, `${volumesRoot}/${volume}`, by) : undefined;
       const access = root && rootAccess(root, spec.securityContext?.fsGroup);
       if (access) found.set(volume, access);
     }
@@ -207,16 +212,12 @@ export function podHold(
     run: () => run,
     ensure: () => (ensuring ??= look().finally(() => (ensuring = undefined))),
     async makeParts(parts) {
-      const files = new Set(
-        podVolumes(spec, facts(), host).flatMap(({ name: volume, files: of }) =>
-          of.map(({ path }) => `${volume}/${path}`),
-        ),
-      );
+      if (!run || parts.length === 0) return;
+      const { paths } = (filled ??= await filledBefore(run.id));
       for (const { volume, path } of parts) {
-        // It was filled with it.
-        if (files.has(`${volume}/${path}`)) continue;
+        if (paths.includes(`${volume}/${path}`)) continue;
         const argv = ["/pod", "mkdir", `${volumesRoot}/${volume}`, path];
-        const { exitCode, output } = await host.programs.run(run?.id ?? "", argv, options);
+        const { exitCode, output } = await host.programs.run(run.id, argv, options);
         if (exitCode !== 0)
           throw new PodConfigError(`subPath ${path} of volume ${volume} cannot be made: ${output.trim()}`);
       }
