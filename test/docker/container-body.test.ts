@@ -12,7 +12,16 @@ function mounts(mountsParts: boolean): object {
   const places = volumePlaces(spec, { claims: "claims", own: "own" });
   const find = { config: () => undefined } as never;
   const { body } = containerBody(container, spec, pod, {
-    ...{ hold: "h", imageUser: "", places, hostPaths: [], mountsParts, labels: {}, find, links: new Map<string, string>() },
+    ...{
+      hold: "h",
+      imageUser: "",
+      places,
+      hostPaths: [],
+      mountsParts,
+      labels: {},
+      find,
+      links: new Map<string, string>(),
+    },
   });
   return body;
 }

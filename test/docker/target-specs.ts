@@ -252,17 +252,21 @@ function wantedCases(namespace: string): readonly Wanted[] {
         ],
       },
     }),
-    pod("what is requested as variables, and the machine's limits", 'echo "$C|$L|$M"; test "$A" -gt 9999999', {
-      container: {
-        resources: { requests: { cpu: "70m" }, limits: { cpu: "1" } },
-        env: [
-          { name: "C", valueFrom: { resourceFieldRef: { resource: "requests.cpu", divisor: "1m" } } },
-          { name: "L", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "0" } } },
-          { name: "M", valueFrom: { resourceFieldRef: { resource: "requests.memory" } } },
-          { name: "A", valueFrom: { resourceFieldRef: { resource: "limits.memory" } } },
-        ],
+    pod(
+      "what is requested as variables, and the machine's limits",
+      'echo "$C|$L|$M"; test "$A" -gt 9999999',
+      {
+        container: {
+          resources: { requests: { cpu: "70m" }, limits: { cpu: "1" } },
+          env: [
+            { name: "C", valueFrom: { resourceFieldRef: { resource: "requests.cpu", divisor: "1m" } } },
+            { name: "L", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "0" } } },
+            { name: "M", valueFrom: { resourceFieldRef: { resource: "requests.memory" } } },
+            { name: "A", valueFrom: { resourceFieldRef: { resource: "limits.memory" } } },
+          ],
+        },
       },
-    }),
+    ),
     pod(
       "more processors than there are",
       "cd /sys/fs/cgroup; cat cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us 2>/dev/null; echo here",

@@ -58,9 +58,7 @@ export function volumePlaces(
   spec: PodSpec,
   { claims, own }: { readonly claims: string; readonly own: string },
 ): ReadonlyMap<string, VolumePlace> {
-  return new Map(
-    (spec.volumes ?? []).map((volume) => [volume.name, placeOf(volume, { claims, own })]),
-  );
+  return new Map((spec.volumes ?? []).map((volume) => [volume.name, placeOf(volume, { claims, own })]));
 }
 
 function placeOf(
