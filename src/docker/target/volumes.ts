@@ -153,14 +153,18 @@ export type Access = Omit<Directory, "empty">;
  * yet is opened to all: of others the owner and the mode are somebody's, and `group`, the pod's fsGroup, only gets in.
  */
 export function rootAccess({ uid, gid, mode, empty }: Directory, group = 0): Access | undefined {
-  if (empty && uid === 0 && gid === 0 && mode === newMode)
-    return { uid, gid: group, mode: group === 0 ? 0o777 : 0o2777 };
+  if (empty && uid === 0 && gid === 0 && mode === engineMode) return newRoot(group);
   const open = mode | 0o2770;
   return group === 0 || (gid === group && mode === open) ? undefined : { uid, gid: group, mode: open };
 }
 
 /** As an engine makes a volume. */
-const newMode = 0o755;
+const engineMode = 0o755;
+
+/** As Kubernetes makes a volume. */
+function newRoot(group: number): Access {
+  return { uid: 0, gid: group, mode: group === 0 ? 0o777 : 0o2777 };
+}
 
 /**
  * The volumes' roots and files as one archive, each below the volume's name. `group` owns the files where the pod has an fsGroup; of
@@ -173,7 +177,7 @@ export async function volumesArchive(
 ): Promise<Buffer> {
   const archive = pack();
   for (const { name, shared, files } of volumes) {
-    const root = shared ? access.get(name) : { uid: 0, gid: group, mode: 0o755 };
+    const root = shared ? access.get(name) : newRoot(group);
     if (root) archive.entry({ name, type: "directory", ...root });
     for (const { path, mode, content } of files) {
       const readable = group === 0 ? mode : mode | 0o440;
