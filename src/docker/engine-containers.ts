@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream";
-import { extract } from "tar-stream";
+import { type Extract, extract } from "tar-stream";
 import { z } from "zod";
 import { EngineStatusError } from "../engine/container-engine.js";
 import type { EngineApi } from "./dial.js";
@@ -31,6 +31,15 @@ export interface InspectedContainer {
   readonly aliases: readonly string[];
 }
 
+/** A directory as it stands in a container. */
+export interface Directory {
+  readonly uid: number;
+  readonly gid: number;
+  /** Its permissions, with the bits above them. */
+  readonly mode: number;
+  readonly empty: boolean;
+}
+
 interface Options {
   readonly signal: AbortSignal;
 }
@@ -54,6 +63,8 @@ export interface EngineContainers {
   put(id: string, path: string, archive: Buffer, options: Options): Promise<void>;
   /** A small file of it; undefined where it is not there. */
   readFile(id: string, path: string, options: Options): Promise<Buffer | undefined>;
+  /** A directory of it; undefined where it is not there. */
+  readDirectory(id: string, path: string, options: Options): Promise<Directory | undefined>;
   /** Both outputs, multiplexed; with a time stamp before each line. */
   logs(
     id: string,
@@ -73,6 +84,8 @@ export interface EngineContainers {
   removeVolume(name: string, options: Options): Promise<void>;
   /** Fetches an image from its registry. Throws EngineStatusError with the engine's words. */
   pull(ref: string, auth: string | undefined, options: Options): Promise<void>;
+  /** What the engine's machine has: processors, and memory in bytes. */
+  machine(options: Options): Promise<{ readonly cpus: number; readonly memory: number }>;
   /** Makes an image of a tar archive of its files. */
   importImage(ref: string, archive: Buffer, options: Options): Promise<void>;
 }
@@ -85,6 +98,14 @@ export function engineContainers(api: EngineApi): EngineContainers {
   const inspect = async (id: string, { signal }: Options): Promise<InspectedContainer | undefined> => {
     const found = await orUndefined(api.json("GET", at(id, "/json"), { signal }));
     return found === undefined ? undefined : toContainer(inspectAnswer.parse(found));
+  };
+  const read = async (id: string, path: string, { signal }: Options): Promise<Extract | undefined> => {
+    const answer = await orUndefined(api.stream("GET", at(id, "/archive"), { signal, query: { path } }));
+    if (!answer) return undefined;
+    const entries = extract();
+    // What fails ends the entries as well, and so does who has seen enough.
+    pipeline(answer, entries, () => undefined);
+    return entries;
   };
   return {
     inspect,
@@ -134,15 +155,24 @@ export function engineContainers(api: EngineApi): EngineContainers {
     async put(id, path, archive, { signal }) {
       await api.upload("PUT", at(id, "/archive"), archive, { signal, query: { path } });
     },
-    async readFile(id, path, { signal }) {
-      const answer = await orUndefined(api.stream("GET", at(id, "/archive"), { signal, query: { path } }));
-      if (!answer) return undefined;
-      const entries = extract();
-      // What fails ends the entries as well.
-      pipeline(answer, entries, () => undefined);
+    async readFile(id, path, options) {
+      const entries = await read(id, path, options);
+      if (!entries) return undefined;
       const chunks: Buffer[] = [];
       for await (const entry of entries) for await (const chunk of entry) chunks.push(chunk as Buffer);
       return Buffer.concat(chunks);
+    },
+    async readDirectory(id, path, options) {
+      const entries = await read(id, path, options);
+      let found: Directory | undefined;
+      for await (const entry of entries ?? []) {
+        // Its own entry comes first.
+        if (found) return { ...found, empty: false };
+        const { uid, gid, mode } = entry.header;
+        found = { uid, gid, mode: mode & 0o7777, empty: true };
+        entry.resume();
+      }
+      return found;
     },
     logs: (id, query, { signal }) =>
       orUndefined(
@@ -200,6 +230,10 @@ export function engineContainers(api: EngineApi): EngineContainers {
       const failed = /"error"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
       if (failed !== undefined) throw new EngineStatusError(500, JSON.parse(failed) as string);
     },
+    async machine({ signal }) {
+      const { NCPU, MemTotal } = machineAnswer.parse(await api.json("GET", "/info", { signal }));
+      return { cpus: NCPU, memory: MemTotal };
+    },
     async importImage(ref, archive, { signal }) {
       const colon = ref.lastIndexOf(":");
       const query = { fromSrc: "-", repo: ref.slice(0, colon), tag: ref.slice(colon + 1) };
@@ -239,6 +273,8 @@ const networkAnswer = z.object({
     .object({ Config: z.array(z.object({ Gateway: z.string().nullish() })).nullish() })
     .default({ Config: [] }),
 });
+
+const machineAnswer = z.object({ NCPU: z.number(), MemTotal: z.number() });
 
 const inspectAnswer = z.object({
   Id: z.string(),

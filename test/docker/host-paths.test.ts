@@ -9,7 +9,8 @@ import { podVolumes, volumePlaces } from "../../src/docker/target/volumes.js";
 
 const pod = {
   ...{ name: "p", namespace: "n", uid: "u", labels: {}, annotations: {} },
-  ...{ podIP: "10.0.0.2", hostIP: "127.0.0.1", nodeName: "docker" },
+  ...{ podIP: "10.0.0.2", serviceAccount: "default", nodeName: "docker" },
+  machine: { cpus: 2, memory: 2 ** 30, address: "10.0.0.1" },
 };
 const find = (): undefined => undefined;
 
@@ -32,6 +33,7 @@ describe("a path of the machine", () => {
     const places = volumePlaces(spec, { claims: "claims", own: "own" });
     const place = {
       hold: "h",
+      imageUser: "",
       places,
       hostPaths,
       mountsParts: true,
@@ -39,10 +41,11 @@ describe("a path of the machine", () => {
       find,
       links: new Map<string, string>(),
     };
-    const body = containerBody({ ...container, env }, spec, pod, place) as {
+    const { body } = containerBody({ ...container, env }, spec, pod, place);
+    const { HostConfig } = body as {
       readonly HostConfig: { readonly Mounts: readonly { readonly Source: string }[] };
     };
-    return body.HostConfig.Mounts.map(({ Source }) => Source);
+    return HostConfig.Mounts.map(({ Source }) => Source);
   }
 
   it("is one that is allowed, or one below it, there already or not", () => {

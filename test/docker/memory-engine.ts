@@ -124,6 +124,7 @@ export function memoryEngine(): {
       await turn("put");
     },
     readFile: () => Promise.resolve(undefined),
+    readDirectory: () => Promise.resolve(undefined),
     logs: none,
     ensureNetwork: () => Promise.resolve(),
     gateways: () => Promise.resolve([]),
@@ -132,6 +133,7 @@ export function memoryEngine(): {
     ensureVolume: () => Promise.resolve(),
     volumes: () => Promise.resolve([]),
     removeVolume: () => Promise.resolve(),
+    machine: () => Promise.resolve({ cpus: 1, memory: 1 }),
     pull: none,
     importImage: none,
   };

@@ -70,6 +70,7 @@ describe("the docker target and its engine", () => {
   const host = (): PodHost => ({
     ...{ project: "p", network: "devloop-p", podImage: "pod", containers: engine.containers, store },
     ...{ find: applied.find, findFormer: applied.findFormer, hostPaths: [], mountsParts: true },
+    machine: { cpus: 1, memory: 1, address: "" },
     ensureImage: () => Promise.resolve({ user: "" }),
     programs: {
       open: () => Promise.reject(new Error("not here")),

@@ -95,6 +95,9 @@ const mount = (name: string, mountPath: string, more: object = {}): object => ({
   volumeMounts: [{ name, mountPath, ...more }],
 });
 
+/** Says nothing, and fails, where it can be written. */
+const writes = "touch /v/x 2>&1 | grep -o 'Read-only file system'";
+
 /** What the cases use. */
 const shared: readonly KubeObject[] = [
   {
@@ -111,6 +114,14 @@ const shared: readonly KubeObject[] = [
     data: { TOKEN: Buffer.from("s3cret").toString("base64") },
     stringData: { PLAIN: "plain" },
   },
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "robot" } },
+  // A pod that has one claim twice never starts in a cluster.
+  ...["data", "seed"].map((name) => ({
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name },
+    spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } },
+  })),
   {
     apiVersion: "v1",
     kind: "Pod",
@@ -190,12 +201,13 @@ function wantedCases(namespace: string): readonly Wanted[] {
         env: [{ name: "PLAIN", value: "over" }],
       },
     }),
-    pod("keys of config maps and secrets", 'echo "$A|$B|${C-unset}"', {
+    pod("keys of config maps and secrets", 'echo "$A|$B|${C-unset}|${D-unset}"', {
       container: {
         env: [
           { name: "A", valueFrom: { configMapKeyRef: { name: "settings", key: "COLOR" } } },
           { name: "B", valueFrom: { secretKeyRef: { name: "token", key: "TOKEN" } } },
           { name: "C", valueFrom: { configMapKeyRef: { name: "none", key: "X", optional: true } } },
+          { name: "D", valueFrom: { configMapKeyRef: { name: "settings", key: "blob", optional: true } } },
         ],
       },
     }),
@@ -210,30 +222,56 @@ function wantedCases(namespace: string): readonly Wanted[] {
       container: { env: [{ name: "A", valueFrom: { secretKeyRef: { name: "token", key: "NONE" } } }] },
       until: "waiting",
     }),
-    pod("fields of the pod", 'echo "$N|$S|$L|$A"', {
+    pod("fields of the pod", 'echo "$N|$S|$L|$A|$R"', {
       metadata: { labels: { tier: "back" }, annotations: { note: "a note" } },
+      spec: { serviceAccountName: "robot" },
       container: {
         env: [
           { name: "N", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           { name: "S", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
           { name: "L", valueFrom: { fieldRef: { fieldPath: "metadata.labels['tier']" } } },
           { name: "A", valueFrom: { fieldRef: { fieldPath: "metadata.annotations['note']" } } },
+          { name: "R", valueFrom: { fieldRef: { fieldPath: "spec.serviceAccountName" } } },
         ],
       },
     }),
     pod("the pod's address", 'test "$(hostname -i)" = "$IP" && echo same', {
       container: { env: [{ name: "IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }] },
     }),
-    pod("limits as variables", 'echo "$M|$MI|$C"', {
+    pod("the address of the pod's machine is none of its own", 'case "$IP" in "" | 127.*) exit 1 ;; esac', {
+      container: { env: [{ name: "IP", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } }] },
+    }),
+    pod("limits as variables, and as what is requested", 'echo "$M|$MI|$C|$R"', {
       container: {
         resources: { limits: { memory: "32Mi", cpu: "250m" } },
         env: [
           { name: "M", valueFrom: { resourceFieldRef: { resource: "limits.memory" } } },
           { name: "MI", valueFrom: { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } } },
           { name: "C", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } } },
+          { name: "R", valueFrom: { resourceFieldRef: { resource: "requests.memory" } } },
         ],
       },
     }),
+    pod(
+      "what is requested as variables, and the machine's limits",
+      'echo "$C|$L|$M"; test "$A" -gt 9999999',
+      {
+        container: {
+          resources: { requests: { cpu: "70m" }, limits: { cpu: "1" } },
+          env: [
+            { name: "C", valueFrom: { resourceFieldRef: { resource: "requests.cpu", divisor: "1m" } } },
+            { name: "L", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "0" } } },
+            { name: "M", valueFrom: { resourceFieldRef: { resource: "requests.memory" } } },
+            { name: "A", valueFrom: { resourceFieldRef: { resource: "limits.memory" } } },
+          ],
+        },
+      },
+    ),
+    pod(
+      "more processors than there are",
+      "cd /sys/fs/cgroup; cat cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us 2>/dev/null; echo here",
+      { container: { resources: { requests: { cpu: "1m" }, limits: { cpu: "1k" } } } },
+    ),
     pod("a config map as files", "cd /v; cat COLOR etc/app.conf blob; stat -L -c %a COLOR etc/app.conf", {
       volume: {
         configMap: {
@@ -259,6 +297,52 @@ function wantedCases(namespace: string): readonly Wanted[] {
         container: mount("v", "/bin/app.conf", { subPath: "app.conf" }),
       },
     ),
+    pod(
+      "a part of a volume that is not there yet",
+      "stat -c '%u %g %a' /part /v/a; echo x > /part/x && cat /v/a/b/x",
+      {
+        volume: { emptyDir: {} },
+        container: {
+          volumeMounts: [
+            { name: "v", mountPath: "/v" },
+            { name: "v", mountPath: "/part", subPath: "a/b" },
+          ],
+          securityContext: { runAsUser: 1234 },
+        },
+      },
+    ),
+    // Its mode is the root's, which is each cluster's own affair.
+    pod("a part of a claim by a variable", "stat -c '%u %g' /part; ls /v", {
+      volume: { persistentVolumeClaim: { claimName: "data" } },
+      container: {
+        env: [{ name: "PART", value: "part" }],
+        volumeMounts: [
+          { name: "v", mountPath: "/v" },
+          { name: "v", mountPath: "/part", subPathExpr: "of-$(PART)" },
+        ],
+      },
+    }),
+    pod("a part of a volume by a variable that there is not", "echo here", {
+      volume: { emptyDir: {} },
+      container: mount("v", "/v", { subPathExpr: "$(NONE)" }),
+      until: "waiting",
+    }),
+    ...[
+      { configMap: { name: "settings" } },
+      { secret: { secretName: "token" } },
+      { projected: { sources: [{ configMap: { name: "settings" } }] } },
+      { downwardAPI: { items: [{ path: "n", fieldRef: { fieldPath: "metadata.name" } }] } },
+      { persistentVolumeClaim: { claimName: "seed", readOnly: true } },
+    ].map((volume) =>
+      pod(`nobody writes into a volume: ${JSON.stringify(volume)}`, writes, {
+        volume,
+        container: mount("v", "/v"),
+      }),
+    ),
+    pod("a file of a config map that need not be there", "stat -c '%F %a' /one", {
+      volume: { configMap: { name: "none", optional: true } },
+      container: mount("v", "/one", { subPath: "file" }),
+    }),
     pod("several sources in one volume", "cd /v; cat c t n", {
       volume: {
         projected: {
@@ -271,17 +355,30 @@ function wantedCases(namespace: string): readonly Wanted[] {
       },
       container: mount("v", "/v"),
     }),
-    pod("labels as a file", "cat /v/labels; echo", {
+    pod("labels and limits as files, with a mode", "", {
       metadata: { labels: { b: "2", a: "1" } },
       spec: {
         volumes: [
           {
             name: "v",
-            downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] },
+            downwardAPI: {
+              defaultMode: 0o440,
+              items: [
+                { path: "labels", fieldRef: { fieldPath: "metadata.labels" } },
+                {
+                  path: "memory",
+                  resourceFieldRef: { containerName: "main", resource: "limits.memory", divisor: "1Mi" },
+                },
+              ],
+            },
           },
         ],
       },
-      container: { command: sh("grep -E '^(a|b)=' /v/labels"), ...mount("v", "/v") },
+      container: {
+        command: sh("grep -E '^(a|b)=' /v/labels; cat /v/memory; echo; stat -L -c %a /v/labels"),
+        resources: { limits: { memory: "32Mi" } },
+        ...mount("v", "/v"),
+      },
     }),
     pod("init containers in order, with a directory of all", "cat /v/steps", {
       spec: {
@@ -305,16 +402,21 @@ function wantedCases(namespace: string): readonly Wanted[] {
     }),
     pod(
       "a group that owns the volumes",
-      "stat -c '%g %a' /v; touch /v/x; stat -c %g /v/x; id -G | tr ' ' '\\n' | sort",
+      "stat -c '%g %a' /v /part; touch /part/x; stat -c %g /part/x; id -G | tr ' ' '\\n' | sort",
       {
         spec: {
           volumes: [{ name: "v", emptyDir: {} }],
           securityContext: { runAsUser: 1234, runAsGroup: 1235, fsGroup: 2000, supplementalGroups: [3000] },
         },
-        container: mount("v", "/v"),
+        container: {
+          volumeMounts: [
+            { name: "v", mountPath: "/v" },
+            { name: "v", mountPath: "/part", subPath: "a" },
+          ],
+        },
       },
     ),
-    pod("a read-only mount", "touch /v/x 2>&1 | grep -o 'Read-only file system'", {
+    pod("a read-only mount", writes, {
       volume: { emptyDir: {} },
       container: mount("v", "/v", { readOnly: true }),
     }),
@@ -322,6 +424,7 @@ function wantedCases(namespace: string): readonly Wanted[] {
     pod("a user and group", "id -u; id -g", {
       container: { securityContext: { runAsUser: 1000, runAsGroup: 2000 } },
     }),
+    pod("a group alone", "id -u; id -g", { container: { securityContext: { runAsGroup: 2000 } } }),
     pod("a container's own user", "id -u", {
       spec: { securityContext: { runAsUser: 1000 } },
       container: { securityContext: { runAsUser: 1001 } },

@@ -56,7 +56,9 @@ const objects = (version: string): readonly KubeObject[] => [
       },
     ],
     ...template("keeper", {
-      command: sh(`echo "$VERSION" >> /data/versions; touch /written; ${stay}`),
+      command: sh(
+        `stat -c "$VERSION %u:%g %a" /data >> /data/versions; chown 1000:2000 /data; chmod 700 /data; touch /written; ${stay}`,
+      ),
       env: [{ name: "VERSION", value: version }],
       volumeMounts: [{ name: "data", mountPath: "/data" }],
       readinessProbe: { exec: { command: ["cat", "/written"] }, periodSeconds: 1, timeoutSeconds: 5 },
@@ -254,7 +256,8 @@ describe.skipIf(!both)("a workload's pods on the docker target come and go as in
     const pod = { namespace, pod: "keeper-0", container: "main" };
     for (const target of targets) {
       using cat = await target.openExec(pod, ["cat", "/data/versions"], { signal: never });
-      expect(await text(cat.output)).toBe("one\ntwo\n");
+      // What it is at first is each cluster's own affair.
+      expect(await text(cat.output)).toMatch(/^one \S+ \S+\ntwo 1000:2000 700\n$/);
     }
   }, 500_000);
 });

@@ -1,12 +1,15 @@
 import { createSocket } from "node:dgram";
 import { request } from "node:http";
-import { networkInterfaces } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { engineContainers } from "../../src/docker/engine-containers.js";
 import { hasGateway } from "../../src/docker/target/dial.js";
 import { prefixOf } from "../../src/docker/target/host.js";
 import { label, labelled } from "../../src/docker/target/labels.js";
 import type { KubeObject } from "../../src/engine/kube-object.js";
+import type { ClusterSpec } from "../../src/engine/project.js";
 import type { Target } from "../../src/engine/target.js";
 import {
   api,
@@ -71,8 +74,8 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     await close();
     await target.remove(everything(project), work);
   });
-  async function open(): Promise<void> {
-    target = await openDocker(project);
+  async function open(spec: Partial<ClusterSpec> = {}): Promise<void> {
+    target = await openDocker(project, spec);
     followed = follow(target, project);
   }
   async function close(): Promise<void> {
@@ -152,6 +155,43 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     await ready("reader");
     expect(await run("reader", "cd /v; ls; cat a b")).toBe("a\nb\n12");
     expect((followed.status("reader")?.containerStatuses ?? [])[0]?.restartCount).toBe(0);
+  });
+
+  it("lets a pod's group into a claim that is somebody's, and leaves it theirs", async () => {
+    const mounts = { volumeMounts: [{ name: "v", mountPath: "/v" }] };
+    const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
+    const owner = pod("owner", mounts, { volumes });
+    await applyTo(target, project, [owner]);
+    await ready("owner");
+    await run("owner", "chown 1000:1000 /v; chmod 700 /v");
+    const of = { securityContext: { runAsUser: 1234, fsGroup: 2000 } };
+    const guests = [pod("plain", mounts, { volumes }), pod("guest", mounts, { volumes, ...of })];
+    await applyTo(target, project, [owner, guests[0]!]);
+    await ready("plain");
+    expect(await run("owner", "stat -c '%u %g %a' /v")).toBe("1000 1000 700");
+    await applyTo(target, project, [owner, ...guests]);
+    await ready("guest");
+    expect(await run("guest", "touch /v/x; stat -c '%u %g %a' /v /v/x")).toBe(
+      "1000 2000 2770\n1234 2000 644",
+    );
+  });
+
+  it("makes the part of an allowed directory of the machine that a container mounts", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "devloop-seed-"));
+    try {
+      await close();
+      await open({ hostPaths: [directory] });
+      const part = pod(
+        "part",
+        { volumeMounts: [{ name: "v", mountPath: "/v", subPath: "a/b" }] },
+        { volumes: [{ name: "v", hostPath: { path: directory } }] },
+      );
+      await applyTo(target, project, [part]);
+      await ready("part");
+      expect(await run("part", "echo x > /v/x; cat /v/x")).toBe("x");
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   it("takes up all workloads as they are, before their deploys are applied, and tells of those without pods", async () => {
@@ -406,10 +446,8 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
       );
     await reason("mounts", "CreateContainerConfigError");
     await reason("absent", "ErrImageNeverPull");
-    await target[Symbol.asyncDispose]();
-    await followed[Symbol.asyncDispose]();
-    target = await openDocker(project, { hostPaths: ["/etc"] });
-    followed = follow(target, project);
+    await close();
+    await open({ hostPaths: ["/etc"] });
     await applyTo(target, project, [mounts]);
     await ready("mounts");
     expect(await run("mounts", "cat /v/hostname")).not.toBe("");

@@ -2,12 +2,28 @@ import { posix } from "node:path";
 import type { PodFacts } from "./environment.js";
 import { environmentOf, expand } from "./environment.js";
 import { checkHostPath, checkSubPath } from "./host-paths.js";
-import { type ContainerSpec, type FindConfig, PodConfigError, type PodSpec } from "./objects.js";
-import type { VolumePlace } from "./volumes.js";
+import {
+  type ContainerSpec,
+  type FindConfig,
+  PodConfigError,
+  type PodSpec,
+  type SecurityContext,
+} from "./objects.js";
+import type { VolumePart, VolumePlace } from "./volumes.js";
 import { bytesOf, cpusOf } from "./quantities.js";
+
+/** A container as the engine is to make it. */
+export interface ContainerRequest {
+  /** As the engine's API has it (docs.docker.com/reference/api/engine, ContainerCreate). */
+  readonly body: object;
+  /** What it mounts of volumes: the engine mounts only what is there. */
+  readonly parts: readonly VolumePart[];
+}
 
 /** What a container is joined to. */
 export interface ContainerPlace {
+  /** The user that its image says. */
+  readonly imageUser: string;
   /** The id of the container that holds the pod's network. */
   readonly hold: string;
   /** Where each of the pod's volumes is. */
@@ -22,16 +38,13 @@ export interface ContainerPlace {
   readonly links: ReadonlyMap<string, string>;
 }
 
-/**
- * The engine's request for a container, as its API has it (docs.docker.com/reference/api/engine, ContainerCreate). Throws
- * PodConfigError for what the manifest names and is not there.
- */
+/** The engine's request for a container. Throws PodConfigError for what the manifest names and is not there. */
 export function containerBody(
   container: ContainerSpec,
   spec: PodSpec,
   pod: PodFacts,
-  { hold, places, hostPaths, mountsParts, labels, find, links }: ContainerPlace,
-): object {
+  { hold, imageUser, places, hostPaths, mountsParts, labels, find, links }: ContainerPlace,
+): ContainerRequest {
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   const env = environmentOf(container, pod, find, { containers, links });
   const words = (list: readonly string[] | undefined): string[] | undefined =>
@@ -45,13 +58,14 @@ export function containerBody(
   const memory = bytesOf(resources.limits?.["memory"]);
   const cpus = cpusOf(resources.limits?.["cpu"]);
   const isolated = `container:${hold}`;
-  return defined({
+  const mounts = mountsOf(container, { places, hostPaths, mountsParts }, env);
+  const body = defined({
     Image: container.image,
     Entrypoint: command?.length ? words(command) : undefined,
     Cmd: args?.length ? words(args) : undefined,
     Env: [...env].map(([name, value]) => `${name}=${value}`),
     WorkingDir: workingDir,
-    User: userOf(of),
+    User: userOf(of, imageUser),
     OpenStdin: container.stdin === true,
     Labels: labels,
     // Its manifest says what is asked of it.
@@ -69,55 +83,64 @@ export function containerBody(
       Memory: memory,
       // Kubernetes' nodes have no swap: else the engine gives as much of it again.
       MemorySwap: memory,
-      NanoCpus: cpus === undefined ? undefined : Math.max(1e7, Math.round(cpus * 1e9)),
-      Mounts: mountsOf(container, { places, hostPaths, mountsParts }, env),
+      // NanoCpus must not be more than the machine has, as a limit may.
+      CpuPeriod: cpus === undefined ? undefined : cpuPeriod,
+      CpuQuota: cpus === undefined ? undefined : Math.max(leastQuota, Math.round(cpus * cpuPeriod)),
+      Mounts: mounts.map(({ body: mount }) => mount),
       RestartPolicy: { Name: "no" },
     }),
   });
+  return { body, parts: mounts.flatMap(({ part }) => part ?? []) };
 }
 
-function userOf({
-  runAsUser,
-  runAsGroup,
-}: {
-  readonly runAsUser?: number;
-  readonly runAsGroup?: number;
-}): string | undefined {
-  if (runAsUser === undefined) return undefined;
-  return runAsGroup === undefined ? String(runAsUser) : `${runAsUser}:${runAsGroup}`;
+/** As the kubelet divides time, in µs. */
+const cpuPeriod = 100_000;
+const leastQuota = 1_000;
+
+function userOf({ runAsUser, runAsGroup }: SecurityContext, imageUser: string): string | undefined {
+  if (runAsGroup === undefined) return runAsUser === undefined ? undefined : String(runAsUser);
+  const [named = ""] = imageUser.split(":");
+  return `${runAsUser ?? (named === "" ? 0 : named)}:${runAsGroup}`;
 }
 
 function mountsOf(
   { volumeMounts = [], name: container }: ContainerSpec,
   { places, hostPaths, mountsParts }: Pick<ContainerPlace, "places" | "hostPaths" | "mountsParts">,
   env: ReadonlyMap<string, string>,
-): object[] {
-  return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, ...more }) => {
+): { readonly body: object; readonly part?: VolumePart }[] {
+  return volumeMounts.map(({ name, mountPath, readOnly = false, subPath, subPathExpr }) => {
     const place = places.get(name);
     if (!place)
       throw new PodConfigError(`container ${container} mounts volume ${name}, which the pod does not have`);
-    const expression = (more as { readonly subPathExpr?: string }).subPathExpr;
-    const below = expression === undefined ? subPath : expand(expression, (variable) => env.get(variable));
-    if (below !== undefined) checkSubPath(name, below);
+    const given = subPathExpr === undefined ? subPath : expandWhole(subPathExpr, env);
+    // None is the whole volume.
+    const below = given === "" ? undefined : given?.replace(/\/+$/, "");
+    if (given !== undefined) checkSubPath(name, given);
+    const mount = { Target: mountPath, ReadOnly: readOnly || place.readOnly };
     if (place.kind === "bind") {
       const Source = below === undefined ? place.source : posix.join(place.source, below);
       // A link may have come since the pod's volumes were looked at.
       checkHostPath(name, Source, hostPaths);
-      const BindOptions = { CreateMountpoint: place.create };
-      return { Type: "bind", Source, Target: mountPath, ReadOnly: readOnly, BindOptions };
+      const BindOptions = { CreateMountpoint: place.create || below !== undefined };
+      return { body: { Type: "bind", Source, ...mount, BindOptions } };
     }
     if (below !== undefined && !mountsParts)
       throw new PodConfigError(
         `container ${container} mounts ${below} of volume ${name} alone, for which the engine must be Docker 26 or newer`,
       );
-    return {
-      Type: "volume",
-      Source: place.source,
-      Target: mountPath,
-      ReadOnly: readOnly,
-      // A volume hides what the image has there; the engine would copy it in.
-      VolumeOptions: { NoCopy: true, ...(below === undefined ? {} : { Subpath: below }) },
-    };
+    // A volume hides what the image has there; the engine would copy it in.
+    const VolumeOptions = { NoCopy: true, ...(below === undefined ? {} : { Subpath: below }) };
+    const body = { Type: "volume", Source: place.source, ...mount, VolumeOptions };
+    return { body, ...(below === undefined ? {} : { part: { volume: name, path: below } }) };
+  });
+}
+
+/** Throws PodConfigError for a variable that is not there or is empty, as the kubelet does. */
+function expandWhole(expression: string, env: ReadonlyMap<string, string>): string {
+  return expand(expression, (name) => {
+    const value = env.get(name);
+    if (!value) throw new PodConfigError(`subPathExpr ${expression}: missing value for "${name}"`);
+    return value;
   });
 }
 

@@ -1,5 +1,14 @@
-import { type ContainerSpec, configValues, type EnvVar, type FindConfig, PodConfigError } from "./objects.js";
-import { bytesOf, cpusOf } from "./quantities.js";
+import type { Machine } from "./host.js";
+import {
+  type ConfigObject,
+  type ContainerSpec,
+  configValues,
+  type EnvVar,
+  type FindConfig,
+  PodConfigError,
+  type ResourceRef,
+} from "./objects.js";
+import { bytesOf, milliOf } from "./quantities.js";
 
 /** What the downward API tells a pod of itself. */
 export interface PodFacts {
@@ -9,7 +18,8 @@ export interface PodFacts {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly podIP: string;
-  readonly hostIP: string;
+  readonly serviceAccount: string;
+  readonly machine: Machine;
   readonly nodeName: string;
 }
 
@@ -34,12 +44,9 @@ export function environmentOf(
     if (!ref) continue;
     const found = find(kind, pod.namespace, ref.name);
     if (!found && ref.optional !== true) throw missing(kind, ref.name);
-    // Bytes are for files alone.
-    const { binaryData: _, ...texts } = found ?? { apiVersion: "v1", kind, metadata: { name: ref.name } };
-    for (const [key, value] of configValues(texts)) {
-      // Keys that are no names of variables are left out, as the kubelet does.
-      if (/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(prefix + key)) result.set(prefix + key, value.toString("utf8"));
-    }
+    // Keys that are no names of variables are left out, as the kubelet does; since Kubernetes 1.32 these are.
+    for (const [key, value] of found ? textsOf(found) : [])
+      if (/^[ -<>-~]+$/.test(prefix + key)) result.set(prefix + key, value);
   }
   for (const variable of container.env ?? []) {
     const value = valueOf(variable, { container, containers, pod, find });
@@ -72,7 +79,7 @@ function valueOf(
   if (fieldRef) return fieldOf(fieldRef.fieldPath, pod);
   if (resourceFieldRef) {
     const of = containers.find(({ name }) => name === resourceFieldRef.containerName) ?? container;
-    return resourceOf(resourceFieldRef.resource, resourceFieldRef.divisor, of);
+    return resourceOf(resourceFieldRef, of, pod);
   }
   const [kind, ref] = configMapKeyRef
     ? (["ConfigMap", configMapKeyRef] as const)
@@ -83,10 +90,15 @@ function valueOf(
     if (ref.optional === true) return undefined;
     throw missing(kind, ref.name);
   }
-  const text = configValues(found).get(ref.key)?.toString("utf8");
+  const text = textsOf(found).get(ref.key);
   if (text === undefined && ref.optional !== true)
     throw new PodConfigError(`couldn't find key ${ref.key} in ${kind} ${pod.namespace}/${ref.name}`);
   return text;
+}
+
+/** What variables are made from: bytes are for files alone. */
+function textsOf({ binaryData: _, ...config }: ConfigObject): ReadonlyMap<string, string> {
+  return new Map([...configValues(config)].map(([key, value]) => [key, value.toString("utf8")]));
 }
 
 /** A field of the downward API. Throws PodConfigError for one that there is not. */
@@ -105,23 +117,29 @@ export function fieldOf(path: string, pod: PodFacts): string {
     "metadata.labels": listed(pod.labels),
     "metadata.annotations": listed(pod.annotations),
     "spec.nodeName": pod.nodeName,
-    "spec.serviceAccountName": "default",
+    "spec.serviceAccountName": pod.serviceAccount,
     "status.podIP": pod.podIP,
     "status.podIPs": pod.podIP,
-    "status.hostIP": pod.hostIP,
-    "status.hostIPs": pod.hostIP,
+    "status.hostIP": pod.machine.address,
+    "status.hostIPs": pod.machine.address,
   };
   const value = fields[path];
   if (value === undefined) throw new PodConfigError(`there is no field ${path} of a pod`);
   return value;
 }
 
-function resourceOf(resource: string, divisor: string | undefined, container: ContainerSpec): string {
-  const [, field = ""] = resource.split(".");
-  const limits: Readonly<Record<string, string | number>> = container.resources?.limits ?? {};
-  const by = divisor === undefined || divisor === "0" ? "1" : divisor;
-  if (field === "cpu") return String(Math.ceil((cpusOf(limits["cpu"]) ?? 1) / (cpusOf(by) ?? 1)));
-  return String(Math.ceil((bytesOf(limits[field]) ?? 0) / (bytesOf(by) ?? 1)));
+/** A container's resource of the downward API: a limit that is none is what the machine has. */
+export function resourceOf(
+  { resource, divisor }: ResourceRef,
+  { resources: { limits = {}, requests = {} } = {} }: ContainerSpec,
+  { machine }: Pick<PodFacts, "machine">,
+): string {
+  const [kind, field = ""] = resource.split(".");
+  const read = field === "cpu" ? milliOf : bytesOf;
+  const all: Readonly<Record<string, number>> = { cpu: machine.cpus * 1000, memory: machine.memory };
+  const value =
+    kind === "requests" ? read(requests[field] ?? limits[field]) : read(limits[field]) || all[field];
+  return String(Math.ceil((value ?? 0) / (read(divisor) || (read(1) ?? 1))));
 }
 
 /** Replaces `$(NAME)` of variables that are known; `$$` is a dollar. */

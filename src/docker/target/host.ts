@@ -3,10 +3,20 @@ import type { PodDialer, Programs } from "./dial.js";
 import type { ContainerSpec, FindConfig } from "./objects.js";
 import type { ObjectStore } from "./object-store.js";
 
+/** The engine's machine, as pods are told of it. */
+export interface Machine {
+  readonly cpus: number;
+  /** In bytes. */
+  readonly memory: number;
+  /** Where pods reach it. */
+  readonly address: string;
+}
+
 /** What all pods of a project share. */
 export interface PodHost {
   readonly project: string;
   readonly network: string;
+  readonly machine: Machine;
   /** The image of the pods' own program. */
   readonly podImage: string;
   readonly containers: EngineContainers;

@@ -21,6 +21,9 @@ export interface PodSpec {
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
   readonly shareProcessNamespace?: boolean;
   readonly enableServiceLinks?: boolean;
+  readonly serviceAccountName?: string;
+  /** Its name of before. */
+  readonly serviceAccount?: string;
 }
 export interface ContainerSpec {
   readonly name: string;
@@ -37,7 +40,10 @@ export interface ContainerSpec {
     readonly hostPort?: number;
   }[];
   readonly volumeMounts?: readonly VolumeMount[];
-  readonly resources?: { readonly limits?: Readonly<Record<string, string | number>> };
+  readonly resources?: {
+    readonly limits?: Readonly<Record<string, string | number>>;
+    readonly requests?: Readonly<Record<string, string | number>>;
+  };
   readonly securityContext?: SecurityContext;
   readonly startupProbe?: Probe;
   readonly readinessProbe?: Probe;
@@ -64,6 +70,12 @@ interface KeyRef {
   readonly key: string;
   readonly optional?: boolean;
 }
+/** `limits.memory`, in units of the divisor. */
+export interface ResourceRef {
+  readonly resource: string;
+  readonly containerName?: string;
+  readonly divisor?: string | number;
+}
 interface NameRef {
   readonly name: string;
   readonly optional?: boolean;
@@ -75,11 +87,7 @@ export interface EnvVar {
     readonly configMapKeyRef?: KeyRef;
     readonly secretKeyRef?: KeyRef;
     readonly fieldRef?: { readonly fieldPath: string };
-    readonly resourceFieldRef?: {
-      readonly resource: string;
-      readonly containerName?: string;
-      readonly divisor?: string;
-    };
+    readonly resourceFieldRef?: ResourceRef;
   };
 }
 export interface EnvSource {
@@ -91,6 +99,7 @@ export interface VolumeMount {
   readonly name: string;
   readonly mountPath: string;
   readonly subPath?: string;
+  readonly subPathExpr?: string;
   readonly readOnly?: boolean;
 }
 interface KeyToPath {
@@ -115,6 +124,7 @@ export interface FileSource {
       readonly path: string;
       readonly mode?: number;
       readonly fieldRef?: { readonly fieldPath: string };
+      readonly resourceFieldRef?: ResourceRef;
     }[];
   };
 }
@@ -122,6 +132,7 @@ export interface VolumeSpec extends FileSource {
   readonly name: string;
   readonly configMap?: FileSource["configMap"] & { readonly defaultMode?: number };
   readonly secret?: FileSource["secret"] & { readonly defaultMode?: number };
+  readonly downwardAPI?: FileSource["downwardAPI"] & { readonly defaultMode?: number };
   readonly projected?: { readonly defaultMode?: number; readonly sources?: readonly FileSource[] };
   readonly emptyDir?: { readonly medium?: string };
   readonly hostPath?: { readonly path: string; readonly type?: string };

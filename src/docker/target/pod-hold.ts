@@ -5,9 +5,17 @@ import { externalHosts } from "./external-names.js";
 import { type PodHost, prefixOf } from "./host.js";
 import type { PodFacts } from "./environment.js";
 import { label } from "./labels.js";
-import type { PodObject, ServiceObject } from "./objects.js";
+import { PodConfigError, type PodObject, type ServiceObject } from "./objects.js";
 import { headlessName, isHeadless, selects } from "./service-rules.js";
-import { type PodVolume, podVolumes, type VolumePlace, volumesArchive } from "./volumes.js";
+import {
+  type Access,
+  type PodVolume,
+  podVolumes,
+  rootAccess,
+  type VolumePart,
+  type VolumePlace,
+  volumesArchive,
+} from "./volumes.js";
 
 /** One run of the container that holds a pod's network and its volumes. */
 export interface HoldRun {
@@ -19,6 +27,8 @@ export interface PodHold {
   readonly run: () => HoldRun | undefined;
   /** The run that is there now; where it is gone, it is made anew. Throws what the engine says. */
   ensure(): Promise<HoldRun>;
+  /** Makes directories of its volumes where they are not there. Throws PodConfigError with the reason. */
+  makeParts(parts: readonly VolumePart[]): Promise<void>;
   /** Brings the files of its volumes up to what the ConfigMaps and Secrets say now. */
   refresh(): Promise<void>;
 }
@@ -106,7 +116,8 @@ export function podHold(
     // What the engine has begun to make is waited for: else nobody would know of it.
     const whole = { signal: AbortSignal.timeout(makeMs) };
     const id = await engine.create(base, body(volumes, external), whole);
-    if (volumes.length > 0) await fill(id, volumes, files, whole);
+    if (volumes.length > 0)
+      await fill(id, volumes, files, { ...whole, access: await accesses(id, volumes, whole) });
     await engine.start(id, whole);
     filled = files;
     const made = await engine.inspect(id, whole);
@@ -114,19 +125,34 @@ export function podHold(
     return made;
   }
 
+  /** What becomes of the roots of volumes that anybody may write into. */
+  async function accesses(
+    id: string,
+    volumes: readonly PodVolume[],
+    by: { readonly signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, Access>> {
+    const found = new Map<string, Access>();
+    for (const { name: volume, shared } of volumes) {
+      const root = shared ? await engine.readDirectory(id, `${volumesRoot}/${volume}`, by) : undefined;
+      const access = root && rootAccess(root, spec.securityContext?.fsGroup);
+      if (access) found.set(volume, access);
+    }
+    return found;
+  }
+
   /** Says what it filled them with in the same go: a later session reads it. */
   async function fill(
     id: string,
     volumes: readonly PodVolume[],
     files: FilledWith,
-    by: { readonly signal: AbortSignal },
+    by: { readonly signal: AbortSignal; readonly access: ReadonlyMap<string, Access> },
   ): Promise<void> {
     const content = Buffer.from(JSON.stringify(files));
     const note = { name: noteName, shared: false, files: [{ path: noteFile, mode: 0o600, content }] };
     await engine.put(
       id,
       volumesRoot,
-      await volumesArchive([...volumes, note], spec.securityContext?.fsGroup),
+      await volumesArchive([...volumes, note], by.access, spec.securityContext?.fsGroup),
       by,
     );
   }
@@ -183,6 +209,17 @@ export function podHold(
   return {
     run: () => run,
     ensure: () => (ensuring ??= look().finally(() => (ensuring = undefined))),
+    async makeParts(parts) {
+      if (!run || parts.length === 0) return;
+      const { paths } = (filled ??= await filledBefore(run.id));
+      for (const { volume, path } of parts) {
+        if (paths.includes(`${volume}/${path}`)) continue;
+        const argv = ["/pod", "mkdir", `${volumesRoot}/${volume}`, path];
+        const { exitCode, output } = await host.programs.run(run.id, argv, options);
+        if (exitCode !== 0)
+          throw new PodConfigError(`subPath ${path} of volume ${volume} cannot be made: ${output.trim()}`);
+      }
+    },
     async refresh() {
       if (!run) return;
       const volumes = podVolumes(spec, facts(), host);
@@ -191,7 +228,7 @@ export function podHold(
       const before = (filled ??= await filledBefore(run.id));
       if (files.hash === before.hash) return;
       const changed = volumes.filter(({ files: of }) => of.length > 0);
-      await fill(run.id, changed, files, options);
+      await fill(run.id, changed, files, { ...options, access: new Map() });
       const gone = before.paths.filter((path) => !files.paths.includes(path));
       if (gone.length > 0)
         await host.programs.run(

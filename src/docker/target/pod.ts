@@ -107,7 +107,8 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
       labels: pod.metadata.labels ?? {},
       annotations: pod.metadata.annotations ?? {},
       podIP: hold.run()?.address ?? "",
-      hostIP: "127.0.0.1",
+      serviceAccount: spec.serviceAccountName ?? spec.serviceAccount ?? "default",
+      machine: host.machine,
       nodeName: "docker",
     };
   }
@@ -149,8 +150,9 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
           [label.container]: container,
           [label.attempt]: String(attempt),
         };
-        const body = containerBody(slot().spec, spec, facts(), {
+        const { body, parts } = containerBody(slot().spec, spec, facts(), {
           hold: network.id,
+          imageUser: user,
           places,
           hostPaths: host.hostPaths,
           mountsParts: host.mountsParts,
@@ -165,6 +167,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         // What the engine has begun to make is waited for: else nobody would know of it.
         const whole = { signal: AbortSignal.timeout(makeMs) };
         try {
+          await hold.makeParts(parts);
           const id = await engine.create(nameOf(attempt), body, whole);
           await engine.start(id, whole);
           networks.set(id, network);

@@ -35,5 +35,12 @@ export function bytesOf(value: string | number | undefined): number | undefined 
   return found === undefined ? undefined : Math.ceil(found);
 }
 
+/** Whole thousandths. */
+export function milliOf(value: string | number | undefined): number | undefined {
+  const found = quantity(value);
+  // 70m as a number of processors is a little more.
+  return found === undefined ? undefined : Math.ceil(Number((found * 1000).toFixed(6)));
+}
+
 /** Processors, `500m` being a half. */
 export const cpusOf = quantity;

@@ -1,8 +1,10 @@
 import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
-import { fieldOf, type PodFacts } from "./environment.js";
+import type { Directory } from "../engine-containers.js";
+import { fieldOf, type PodFacts, resourceOf } from "./environment.js";
 import { checkHostPath } from "./host-paths.js";
 import {
+  type ContainerSpec,
   configValues,
   type FileSource,
   type FindConfig,
@@ -28,6 +30,12 @@ export interface PodVolume {
   readonly files: readonly VolumeFile[];
 }
 
+/** A file or directory below a volume's root. */
+export interface VolumePart {
+  readonly volume: string;
+  readonly path: string;
+}
+
 /** What a pod's volumes are made from. */
 export interface VolumeSources {
   readonly find: FindConfig;
@@ -41,6 +49,8 @@ export interface VolumePlace {
   readonly source: string;
   /** A directory that is not there yet is made. */
   readonly create: boolean;
+  /** Whatever mounts it, no container writes into it. */
+  readonly readOnly: boolean;
 }
 
 /** Where each of a pod's volumes is; `claims` and `own` begin the names of those that outlive it and of those that do not. */
@@ -48,14 +58,21 @@ export function volumePlaces(
   spec: PodSpec,
   { claims, own }: { readonly claims: string; readonly own: string },
 ): ReadonlyMap<string, VolumePlace> {
-  return new Map(
-    (spec.volumes ?? []).map(({ name, persistentVolumeClaim: claim, hostPath }): [string, VolumePlace] => [
-      name,
-      hostPath
-        ? { kind: "bind", source: hostPath.path, create: hostPath.type === "DirectoryOrCreate" }
-        : { kind: "volume", source: claim ? `${claims}.${claim.claimName}` : `${own}.${name}`, create: true },
-    ]),
-  );
+  return new Map((spec.volumes ?? []).map((volume) => [volume.name, placeOf(volume, { claims, own })]));
+}
+
+function placeOf(
+  { name, persistentVolumeClaim: claim, hostPath, ...kinds }: VolumeSpec,
+  { claims, own }: { readonly claims: string; readonly own: string },
+): VolumePlace {
+  if (hostPath) {
+    const create = hostPath.type === "DirectoryOrCreate";
+    return { kind: "bind", source: hostPath.path, create, readOnly: false };
+  }
+  const source = claim ? `${claims}.${claim.claimName}` : `${own}.${name}`;
+  const { configMap, secret, projected, downwardAPI } = kinds;
+  const readOnly = claim ? claim.readOnly === true : Boolean(configMap ?? secret ?? projected ?? downwardAPI);
+  return { kind: "volume", source, create: true, readOnly };
 }
 
 /**
@@ -63,14 +80,22 @@ export function volumePlaces(
  * there, for kinds of volumes that are refused, and for paths of the machine that are not allowed.
  */
 export function podVolumes(spec: PodSpec, pod: PodFacts, sources: VolumeSources): readonly PodVolume[] {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
   return (spec.volumes ?? []).flatMap((volume) => {
-    if (!volume.hostPath) return [podVolume(volume, pod, sources.find)];
+    if (!volume.hostPath) return [podVolume(volume, { pod, containers, find: sources.find })];
     checkHostPath(volume.name, volume.hostPath.path, sources.hostPaths);
     return [];
   });
 }
 
-function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolume {
+/** What the files of a volume are made from. */
+interface FileFacts {
+  readonly pod: PodFacts;
+  readonly containers: readonly ContainerSpec[];
+  readonly find: FindConfig;
+}
+
+function podVolume(volume: VolumeSpec, facts: FileFacts): PodVolume {
   const { name, configMap, secret, projected, downwardAPI, persistentVolumeClaim } = volume;
   if (persistentVolumeClaim) return { name, claim: persistentVolumeClaim.claimName, shared: true, files: [] };
   const kind = Object.keys(volume).find((key) => key !== "name");
@@ -82,20 +107,23 @@ function podVolume(volume: VolumeSpec, pod: PodFacts, find: FindConfig): PodVolu
       : undefined;
   if (!sources)
     throw new PodConfigError(`volume ${name} is of kind ${kind}, which the docker target does not mount`);
-  const mode = (projected ?? configMap ?? secret)?.defaultMode ?? 0o644;
-  return { name, shared: false, files: sources.flatMap((source) => filesOf(source, mode, pod, find)) };
+  const mode = (projected ?? configMap ?? secret ?? downwardAPI)?.defaultMode ?? 0o644;
+  return { name, shared: false, files: sources.flatMap((source) => filesOf(source, mode, facts)) };
 }
 
 function filesOf(
   { configMap, secret, downwardAPI }: FileSource,
   defaultMode: number,
-  pod: PodFacts,
-  find: FindConfig,
+  { pod, containers, find }: FileFacts,
 ): readonly VolumeFile[] {
   if (downwardAPI) {
-    return (downwardAPI.items ?? []).flatMap(({ path, mode = defaultMode, fieldRef }) =>
-      fieldRef ? [{ path, mode, content: Buffer.from(fieldOf(fieldRef.fieldPath, pod)) }] : [],
-    );
+    return (downwardAPI.items ?? []).flatMap(({ path, mode = defaultMode, fieldRef, resourceFieldRef }) => {
+      const of = containers.find((each) => each.name === resourceFieldRef?.containerName);
+      const text = fieldRef
+        ? fieldOf(fieldRef.fieldPath, pod)
+        : resourceFieldRef && of && resourceOf(resourceFieldRef, of, pod);
+      return text === undefined ? [] : [{ path, mode, content: Buffer.from(text) }];
+    });
   }
   const kind = configMap ? "ConfigMap" : "Secret";
   const source = configMap ?? secret;
@@ -117,16 +145,40 @@ function filesOf(
   });
 }
 
-/** The volumes' roots and files as one archive, each below the volume's name. `group` owns them where the pod has an fsGroup. */
-export async function volumesArchive(volumes: readonly PodVolume[], group = 0): Promise<Buffer> {
+/** Who owns a directory, and who may do what there. */
+export type Access = Omit<Directory, "empty">;
+
+/**
+ * What becomes of the root of a volume that anybody may write into; undefined where it stays as it is. Only one that nobody has touched
+ * yet is opened to all: of others the owner and the mode are somebody's, and `group`, the pod's fsGroup, only gets in.
+ */
+export function rootAccess({ uid, gid, mode, empty }: Directory, group = 0): Access | undefined {
+  if (empty && uid === 0 && gid === 0 && mode === engineMode) return newRoot(group);
+  const open = mode | 0o2770;
+  return group === 0 || (gid === group && mode === open) ? undefined : { uid, gid: group, mode: open };
+}
+
+/** As an engine makes a volume. */
+const engineMode = 0o755;
+
+/** As Kubernetes makes a volume. */
+function newRoot(group: number): Access {
+  return { uid: 0, gid: group, mode: group === 0 ? 0o777 : 0o2777 };
+}
+
+/**
+ * The volumes' roots and files as one archive, each below the volume's name. `group` owns the files where the pod has an fsGroup; of
+ * volumes that anybody may write into only the roots in `access` are touched.
+ */
+export async function volumesArchive(
+  volumes: readonly PodVolume[],
+  access: ReadonlyMap<string, Access>,
+  group = 0,
+): Promise<Buffer> {
   const archive = pack();
   for (const { name, shared, files } of volumes) {
-    archive.entry({
-      name,
-      type: "directory",
-      mode: shared ? (group === 0 ? 0o777 : 0o2777) : 0o755,
-      gid: group,
-    });
+    const root = shared ? access.get(name) : newRoot(group);
+    if (root) archive.entry({ name, type: "directory", ...root });
     for (const { path, mode, content } of files) {
       const readable = group === 0 ? mode : mode | 0o440;
       archive.entry({ name: `${name}/${path}`, mode: readable, gid: group, size: content.length }, content);
