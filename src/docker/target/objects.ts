@@ -147,6 +147,8 @@ export interface Probe extends Action {
   readonly timeoutSeconds?: number;
   readonly successThreshold?: number;
   readonly failureThreshold?: number;
+  /** Of one whose failure restarts the container, instead of the pod's. */
+  readonly terminationGracePeriodSeconds?: number;
 }
 
 /** A pod as it was made: what runs is of this, whatever is rendered since. */

@@ -4,7 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { startDeadline } from "../../lib/deadline.js";
 import { errorText } from "../../lib/errors.js";
-import type { HttpGet, Probe } from "./objects.js";
+import type { Action, HttpGet, Probe } from "./objects.js";
+
+/** A hook has no limit but its pod's grace. */
+const longestHookSeconds = 3_600;
 
 /** What a probe needs of the container that it asks. */
 export interface ProbeTarget {
@@ -48,6 +51,16 @@ export async function askProbe(
     const refused = (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
     return refused ? `dial tcp ${target.address}: connect: connection refused` : errorText(error);
   }
+}
+
+/** Runs a hook of a container's life, however long it takes. Throws with what it said where it fails. */
+export async function runHook(
+  hook: Action,
+  target: ProbeTarget,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const problem = await askProbe({ ...hook, timeoutSeconds: longestHookSeconds }, target, { signal });
+  if (problem !== undefined) throw new Error(problem);
 }
 
 async function askHttp(
