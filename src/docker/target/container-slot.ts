@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errorText } from "../../lib/errors.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { type ContainerSpec, PodConfigError, type Probe } from "./objects.js";
-import { askProbe, type ProbeTarget } from "./probe.js";
+import { askProbe, probeNumbers, type ProbeTarget } from "./probe.js";
 import { askedOf } from "./probe-target.js";
 
 /** A container's state, as Kubernetes' ContainerStatus has it. */
@@ -194,10 +194,10 @@ export async function runSlot(
     until: AbortSignal,
     turn: (good: boolean) => "on" | "stop",
   ): Promise<"good" | "failed"> {
-    const periodMs = (asked.periodSeconds ?? 10) * 1000;
+    const { initialDelaySeconds, periodSeconds, successThreshold, failureThreshold } = probeNumbers(asked);
     const target = work.probeTarget(id);
     const question = askedOf(slot().spec, asked);
-    const delayMs = startedAt + (asked.initialDelaySeconds ?? 0) * 1000 - Date.now();
+    const delayMs = startedAt + initialDelaySeconds * 1000 - Date.now();
     await sleep(Math.max(0, delayMs), undefined, { signal: until });
     let good = 0;
     let bad = 0;
@@ -211,10 +211,10 @@ export async function runSlot(
         good = 0;
         work.event("Unhealthy", `${kind} probe failed: ${problem}`);
       }
-      const isGood = good >= (asked.successThreshold ?? 1);
-      const isBad = bad >= (asked.failureThreshold ?? 3);
+      const isGood = good >= successThreshold;
+      const isBad = bad >= failureThreshold;
       if ((isGood || isBad) && turn(isGood) === "stop") return isGood ? "good" : "failed";
-      await sleep(periodMs, undefined, { signal: until });
+      await sleep(periodSeconds * 1000, undefined, { signal: until });
     }
   }
 

@@ -141,7 +141,7 @@ export interface HttpGet {
   readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
 }
 export interface Probe extends Action {
-  readonly tcpSocket?: { readonly port: number | string };
+  readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
   readonly initialDelaySeconds?: number;
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;
