@@ -134,6 +134,25 @@ describe.skipIf(!(await hasImage()))("a pod on the docker target", () => {
     await open();
   }, 300_000);
 
+  it("of an Indexed Job knows its part, until each is done", async () => {
+    // Each part fails once.
+    const script = `test "$(hostname)" = "web-$JOB_COMPLETION_INDEX" || exit 9; echo $0 >> /v/$0; test $(wc -l < /v/$0) = 2`;
+    const main = { name: "main", image, command: [...sh(script), "$(JOB_COMPLETION_INDEX)"], volumeMounts };
+    const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
+    const counts = { completionMode: "Indexed", completions: 3, parallelism: 2 };
+    const claim = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "data" } };
+    await applyTo(target, project, [
+      { ...claim, ...{ spec: {} } },
+      workload("Job", counts, { restartPolicy: "Never", containers: [main], volumes }),
+    ]);
+    const ends = (is: string) => followed.all().filter(({ phase }) => phase === is).length;
+    await eventually(() => Promise.resolve(ends("Succeeded") === 3), "its parts");
+    expect(followed.all()).toHaveLength(6);
+    expect(ends("Failed")).toBe(3);
+    const codes = (await own()).map(({ state }) => state.exitCode);
+    expect(codes.sort()).toEqual([0, 0, 0, 1, 1, 1]);
+  }, 300_000);
+
   it("runs its hook before it stops, and what stays beside it stops last, also by down", async () => {
     const db = (version: string): KubeObject =>
       workload(

@@ -52,6 +52,38 @@ describe("a workload's turn", () => {
     expect(turnOf(three, [...old.slice(0, 2), pod("web-2", { ready: false })]).stop).toEqual([]);
   });
 
+  it("a Deployment that goes down keeps those that have come furthest, and of these the oldest", () => {
+    const one = workload("Deployment", { replicas: 1 });
+    const pods = [
+      pod("a", { ready: false, phase: "Pending" }),
+      pod("b", { ready: false }),
+      pod("c"),
+      pod("d"),
+    ];
+    expect(turnOf(one, pods).stop).toEqual(["d", "b", "a"]);
+  });
+
+  it("a StatefulSet counts from where it says, and replaces none before its partition", () => {
+    const spec = { replicas: 2, ordinals: { start: 5 } };
+    expect(turnOf(workload("StatefulSet", spec), []).create).toEqual(["web-5"]);
+    const old = ["web-5", "web-6"].map((name) => pod(name, { current: false }));
+    const parted = (partition: number): KubeObject =>
+      workload("StatefulSet", { ...spec, updateStrategy: { rollingUpdate: { partition } } });
+    expect(turnOf(parted(6), old).stop).toEqual(["web-6"]);
+    expect(turnOf(parted(7), old)).toEqual({ stop: [], create: [] });
+  });
+
+  it("an Indexed Job makes a pod for each of its parts that none has done or works on", () => {
+    const job = workload("Job", { completionMode: "Indexed", completions: 4, parallelism: 3 });
+    expect(turnOf(job, []).create).toEqual(["web-0", "web-1", "web-2"]);
+    const pods = [
+      pod("web-0-aaaaa", { phase: "Succeeded" }),
+      pod("web-1-aaaaa", { phase: "Failed" }),
+      pod("web-2-aaaaa"),
+    ];
+    expect(turnOf(job, pods).create).toEqual(["web-1", "web-3"]);
+  });
+
   it("a Job makes pods until enough have ended well; a CronJob only when it is due", () => {
     const job = { completions: 3, parallelism: 2 };
     const done = pod("a", { phase: "Succeeded" });
@@ -172,6 +204,15 @@ describe("what is passed over", () => {
     expect(passedOver(workload("Job", { activeDeadlineSeconds: 60 }))).toBe(
       "Job/web (activeDeadlineSeconds)",
     );
+    expect(passedOver(workload("Job", { ttlSecondsAfterFinished: 0 }))).toBe(
+      "Job/web (ttlSecondsAfterFinished)",
+    );
+    const set = { minReadySeconds: 5, updateStrategy: { type: "OnDelete" } };
+    expect(passedOver(workload("StatefulSet", set))).toBe(
+      "StatefulSet/web (minReadySeconds, updateStrategy OnDelete)",
+    );
+    const usual = { minReadySeconds: 0, paused: false, updateStrategy: { type: "RollingUpdate" } };
+    expect(passedOver(workload("Deployment", usual))).toBeUndefined();
     expect(passedOver({ apiVersion: "v1", kind: "NetworkPolicy", metadata: { name: "n" } })).toBe(
       "NetworkPolicy/n",
     );
@@ -226,6 +267,10 @@ describe("an object that no API server would take", () => {
     [{ replicas: "many" }, "Deployment/web is refused: .spec.replicas: expected number, received string"],
     [{ template: { spec: { containers: [] } } }, ".spec.template.spec.containers: there must be a container"],
     [{ template: undefined }, ".spec.template: expected object, received undefined"],
+    [
+      { updateStrategy: { rollingUpdate: { partition: "1" } } },
+      "partition: expected number, received string",
+    ],
     [
       withContainer({
         env: [

@@ -162,9 +162,15 @@ export interface WorkloadObject extends KubeObject {
     readonly template: PodTemplate;
     readonly strategy?: { readonly type?: string; readonly rollingUpdate?: RollingUpdate };
     readonly podManagementPolicy?: string;
+    readonly updateStrategy?: {
+      readonly type?: string;
+      readonly rollingUpdate?: { readonly partition?: number };
+    };
+    readonly ordinals?: { readonly start?: number };
     readonly serviceName?: string;
     readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[];
     readonly completions?: number;
+    readonly completionMode?: string;
     readonly parallelism?: number;
     readonly backoffLimit?: number;
     readonly suspend?: boolean;
