@@ -194,6 +194,27 @@ describe.skipIf(!(await hasImage()))("a pod on the docker target", () => {
     expect(await steps(6)).toBe(once + once);
   }, 300_000);
 
+  it("has no more than one program of a probe that does not answer", async () => {
+    const command = sh("echo tried >> /tries; sleep 600; true");
+    const readinessProbe = { exec: { command }, periodSeconds: 1, timeoutSeconds: 1 };
+    const hangs: KubeObject = {
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "hangs" } },
+      ...{ spec: { containers: [{ name: "main", image, command: until("true"), readinessProbe }] } },
+    };
+    await applyTo(target, project, [hangs]);
+    const { containerStatuses: [main] = [] } = await followed.until(
+      "hangs",
+      ({ phase }) => phase === "Running",
+    );
+    const count = sh("wc -l < /tries; ps | grep -c '[s]leep 600'");
+    await eventually(async () => {
+      const { stdout } = await engine.exec(main?.containerID ?? "", count, { signal: never });
+      const [tries = 0, running = 0] = stdout.trim().split("\n").map(Number);
+      // Each is two: a shell and what it waits for.
+      return tries >= 4 && running <= 2;
+    }, "the programs of before to end");
+  }, 300_000);
+
   it("comes back by the engine although it waits for its next start when devloop ends", async () => {
     // A new container fails; the same one, started again, stays.
     const crashes = {

@@ -392,7 +392,7 @@ function wantedCases(namespace: string): readonly Wanted[] {
         readinessProbe: {
           exec: { command: ["sh", "-c", 'test "$$(cat /ready)" = $(WORD)'] },
           // 0 means the default.
-          ...{ periodSeconds: 1, timeoutSeconds: 0, successThreshold: 0, failureThreshold: 0 },
+          ...{ periodSeconds: 1, timeoutSeconds: 0, failureThreshold: 0 },
         },
       },
       until: "ready",

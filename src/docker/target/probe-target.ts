@@ -1,6 +1,7 @@
 import type { PodDialer, PodPort, Programs } from "./dial.js";
 import { expand } from "./environment.js";
 import type { ContainerSpec, Probe } from "./objects.js";
+import { runProbeProgram } from "./probe-program.js";
 import type { ProbedPort, ProbeTarget } from "./probe.js";
 
 /**
@@ -25,7 +26,7 @@ export function probeTargetOf(
     namedPorts: Object.fromEntries(ports),
     dial: (to, by) => dialer.dial(at(to), by),
     check: (to, by) => dialer.check(at(to), by),
-    exec: (argv, by) => programs.run(id, argv, by),
+    exec: (argv, by) => runProbeProgram(programs, id, argv, by),
   };
 }
 

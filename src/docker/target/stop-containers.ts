@@ -1,3 +1,4 @@
+import { startDeadline } from "../../lib/deadline.js";
 import type { EngineContainers } from "../engine-containers.js";
 import { isBeside, type Slot } from "./container-slot.js";
 import type { ContainerSpec, PodObject } from "./objects.js";
@@ -51,8 +52,8 @@ export async function stopContainers(
     const { id, spec } = container;
     const { preStop } = spec.lifecycle ?? {};
     if (preStop && graceSeconds > 0) {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(restMs())]);
-      await runHook(preStop, targetOf(container), { signal: limited }).catch(() => undefined);
+      using limit = startDeadline(restMs(), signal);
+      await runHook(preStop, targetOf(container), limit).catch(() => undefined);
     }
     await turn;
     await engine.stop(id, Math.max(leastGraceSeconds, Math.ceil(restMs() / 1000)), { signal });
