@@ -24,6 +24,7 @@ const probe = action.extend({
   timeoutSeconds: whole.optional(),
   successThreshold: whole.optional(),
   failureThreshold: whole.optional(),
+  terminationGracePeriodSeconds: whole.optional(),
 });
 const security = fields({
   runAsUser: whole,
