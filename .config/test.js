@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { baseImage } from "./setup/base-image.js";
 import { checkNode, dependencies } from "./setup/dependencies.js";
-import { capture } from "./setup/programs.js";
+import { capture, root } from "./setup/programs.js";
 import { narrator } from "./setup/steps.js";
 
 /** @typedef {{ passed: number, failed: number, skipped: number, note?: string }} Result */
@@ -22,7 +22,6 @@ const stageNames = ["check", "unit", "integration", "e2e"];
 const clusterPrefix = "devloop-test";
 const kubeconfigVariables = ["DEVLOOP_TEST_KUBECONFIG_KIND", "DEVLOOP_TEST_KUBECONFIG_K3D"];
 
-const root = join(import.meta.dirname, "..");
 const inCi = process.env["CI"] === "true";
 const { stages, vitestArgs } = readArguments(process.argv.slice(2));
 const { say, step } = narrator({ name: "test", dryRun: false });

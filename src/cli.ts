@@ -4,6 +4,7 @@ import { parseCommandLine, type Invocation } from "./commands/arguments.js";
 import { commandHelp, isAttestation, overview } from "./commands/catalog.js";
 import { DevloopError, toFailure } from "./lib/errors.js";
 import { describeFailure } from "./lib/failure-lines.js";
+import { checkNodeVersion } from "./lib/node-version.js";
 import { version } from "./lib/version.js";
 
 // The space for young objects stays at the 1 MB it has now. Left alone it doubles up to 48 MB in the first second, and a
@@ -71,6 +72,8 @@ async function dispatch(invocation: Invocation): Promise<number> {
       process.stdout.write(invocation.command ? commandHelp(invocation.command) : overview());
       return 0;
     case "command":
+      // Here, as an older one cannot even load what follows.
+      checkNodeVersion(process.versions.node);
       return run(invocation);
   }
 }

@@ -29,7 +29,7 @@ export async function engine() {
       asked.exitCode === 127 ? "no docker command is on PATH" : asked.stderr.trim().split("\n")[0];
     throw failure(
       `a container engine is needed and none answers: ${told?.message ?? words}`,
-      told?.fix ?? "npm run build, then npx devloop doctor says which to install or start",
+      told?.fix ?? "npm ci, then npx devloop doctor says which to install or start",
     );
   }
   const missing = !existsSync("/usr/sbin/dockerd") && !existsSync("/usr/bin/dockerd");

@@ -6,7 +6,7 @@ import { failure, root } from "./programs.js";
 import { seconds } from "./steps.js";
 
 const page = "examples/monitor/services/monitor-agent/src/page/index.html";
-const heading = "<h1>Monitor</h1>";
+const anyHeading = /<h1>.*?<\/h1>/;
 /** How long the first start may take until all is ready, in ms. */
 const readyLimitMs = 10 * 60_000;
 /** How long the page, and then its edit, may take, in ms. */
@@ -79,6 +79,9 @@ function hasScreen(args) {
  * @returns {Promise<number>}
  */
 export async function runOnce(args, { say, removal }) {
+  const text = await readFile(join(root, page), "utf8");
+  const heading = anyHeading.exec(text)?.[0];
+  if (heading === undefined) throw failure(`${page} has no <h1> to edit`, `git checkout ${page}`);
   const startedAt = Date.now();
   // In a group of its own: it gets what is sent to it here, and not the terminal's ctrl-c as well, which would break off its
   // removal.
@@ -107,7 +110,7 @@ export async function runOnce(args, { say, removal }) {
     say(`example: ready in ${seconds(startedAt)}: ${loop.url()}`);
     await served(loop.url(), heading, signal);
     say(`example: the page is served, ${seconds(startedAt)} after devloop up`);
-    await withEditedPage(async (title) => {
+    await withEditedPage(text, async (title) => {
       const savedAt = Date.now();
       await served(loop.url(), title, signal);
       say(`example: an edit of ${page} was served ${seconds(savedAt)} after its save`);
@@ -158,14 +161,14 @@ function stopper(child, { onInterrupt }) {
 
 /**
  * Edits the page's heading for as long as the work takes.
+ * @param {string} before
  * @param {(title: string) => Promise<void>} work
  */
-async function withEditedPage(work) {
+async function withEditedPage(before, work) {
   const file = join(root, page);
-  const before = await readFile(file, "utf8");
   const title = `Edited at ${new Date().toISOString()}`;
   try {
-    await writeFile(file, before.replace(heading, `<h1>${title}</h1>`));
+    await writeFile(file, before.replace(anyHeading, `<h1>${title}</h1>`));
     await work(title);
   } finally {
     await writeFile(file, before);

@@ -1,9 +1,9 @@
 // Runs programs for `npm start` and `npm test`. Plain Node.js: nothing is installed yet when these begin.
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-/** The project's directory. */
-export const root = join(import.meta.dirname, "../..");
+/** The project's directory. Said in a way that an old Node.js knows too: it is to hear that it is too old. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * An error that says what to do about it.

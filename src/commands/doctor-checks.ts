@@ -1,6 +1,7 @@
 import { readFile, statfs } from "node:fs/promises";
 import { DevloopError, errorText } from "../lib/errors.js";
 import { bytes } from "../lib/format.js";
+import { atLeast } from "../lib/node-version.js";
 import { runTool } from "../lib/run-tool.js";
 import { installCommand, packageManager } from "./install-commands.js";
 
@@ -16,16 +17,6 @@ export interface Check {
 export interface ToolOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
-}
-
-export function checkNode(version: string): Check {
-  if (atLeast(version, [20, 19])) return { name: "node", status: "ok", message: version };
-  return {
-    name: "node",
-    status: "fail",
-    message: `${version} is too old: 20.19 or newer is needed`,
-    fix: "nvm install 22   (or https://nodejs.org)",
-  };
 }
 
 export async function checkBuildx(options: ToolOptions): Promise<Check> {
@@ -172,10 +163,4 @@ function defined(env: ToolOptions["env"]): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
   );
-}
-
-/** Whether `20.19.2` or `1.45` is not older than the given parts. */
-export function atLeast(version: string, [major, minor]: readonly [number, number]): boolean {
-  const [first = 0, second = 0] = version.split(".").map(Number);
-  return first > major || (first === major && second >= minor);
 }

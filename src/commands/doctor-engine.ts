@@ -5,7 +5,8 @@ import { delimiter, join } from "node:path";
 import { z } from "zod";
 import { dockerConfigDirectory, localSockets, type EngineEndpoint } from "../docker/endpoint.js";
 import { DevloopError, errorText } from "../lib/errors.js";
-import { atLeast, toolVersion, type Check, type ToolOptions } from "./doctor-checks.js";
+import { atLeast } from "../lib/node-version.js";
+import { toolVersion, type Check, type ToolOptions } from "./doctor-checks.js";
 import { installCommand, packageManager, startEngineCommand } from "./install-commands.js";
 
 /** BuildKit is part of Docker's engine since 18.09; devloop is kept working with 20.10 (API 1.41) and newer. */

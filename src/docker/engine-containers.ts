@@ -27,6 +27,8 @@ export interface InspectedContainer {
   readonly restarts: number;
   /** Addresses by the network's name. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** The names that lead to it in its networks, beside its own. */
+  readonly aliases: readonly string[];
 }
 
 interface Options {
@@ -254,7 +256,12 @@ const inspectAnswer = z.object({
     FinishedAt: z.string(),
   }),
   NetworkSettings: z.object({
-    Networks: z.record(z.string(), z.object({ IPAddress: z.string().nullish() }).nullish()).nullish(),
+    Networks: z
+      .record(
+        z.string(),
+        z.object({ IPAddress: z.string().nullish(), Aliases: z.array(z.string()).nullish() }).nullish(),
+      )
+      .nullish(),
   }),
 });
 
@@ -287,5 +294,6 @@ function toContainer({
         network?.IPAddress ? [[name, network.IPAddress]] : [],
       ),
     ),
+    aliases: Object.values(NetworkSettings.Networks ?? {}).flatMap((network) => network?.Aliases ?? []),
   };
 }

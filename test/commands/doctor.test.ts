@@ -7,7 +7,6 @@ import { afterAll, describe, expect, it, vi } from "vitest";
 import {
   checkHelm,
   checkInotify,
-  checkNode,
   checkRenderer,
   checkWatching,
   judgeDisk,
@@ -26,15 +25,6 @@ import { engineUnreachable } from "../../src/engine/container-engine.js";
 const { signal } = new AbortController();
 
 describe("doctor's checks", () => {
-  it.each([
-    ["20.18.3", "fail"],
-    ["20.19.0", "ok"],
-    ["22.1.0", "ok"],
-    ["18.20.0", "fail"],
-  ])("node %s is %s", (version, status) => {
-    expect(checkNode(version).status).toBe(status);
-  });
-
   it.each([
     ["Docker", "1.38", "fail"],
     ["Docker", "1.40", "warn"],

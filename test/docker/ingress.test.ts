@@ -41,7 +41,7 @@ async function serving() {
     check: () => Promise.reject(new Error("nobody asks for it")),
   };
   const ingresses = openIngresses({ store, dialer, holdOf: () => "hold" });
-  const url = new URL((await ingresses.set([ingress])).get("web") ?? "");
+  const url = new URL((await ingresses.set([ingress]))[0]?.url ?? "");
   return {
     port: Number(url.port),
     dialled,
@@ -80,3 +80,24 @@ it.each([
     expect(toPod.destroyed).toBe(true);
   },
 );
+
+it("says which name has to be led here, and both of two that have one name", async () => {
+  const store = createObjectStore();
+  const dialer = {} as PodDialer;
+  await using ingresses = openIngresses({ store, dialer, holdOf: () => "hold" });
+  const of = (host: string, namespace: string): KubeObject => ({
+    ...object("Ingress", {
+      spec: { rules: [{ host, http: { paths: [{ path: "/", backend: { service } }] } }] },
+    }),
+    metadata: { name: "web", namespace },
+  });
+  const served = await ingresses.set([of("shop.example", "one"), of("shop.localhost", "two")]);
+  expect(served).toEqual([
+    {
+      name: "web",
+      url: expect.stringMatching(/^http:\/\/shop\.example:\d+\/$/) as string,
+      foreignHost: "shop.example",
+    },
+    { name: "web", url: expect.stringMatching(/^http:\/\/shop\.localhost:\d+\/$/) as string },
+  ]);
+});

@@ -60,6 +60,7 @@ export function memoryEngine(): {
       createdAt,
       restarts: 0,
       addresses: {},
+      aliases: [],
       state: state(running),
       ...fields,
     });

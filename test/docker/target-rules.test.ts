@@ -373,9 +373,46 @@ describe("an object that no API server would take", () => {
       withContainer({ readinessProbe: { httpGet: { path: "/" } } }),
       ".spec.template.spec.containers[0].readinessProbe.httpGet.port: expected a whole number or a string",
     ],
+    [
+      withContainer({ resources: { limits: { memory: "512MB" } } }),
+      ".spec.template.spec.containers[0].resources.limits.memory: expected a quantity, as in 512Mi or 500m",
+    ],
   ])("is refused, with the place: %j", (spec, words) => {
     expect(() => checkedObject(workload("Deployment", spec))).toThrow(words);
   });
+
+  it.each(["hunter2", "aGk", "aGk=="])(
+    "is a Secret whose data is not base64, and its value is not told: %s",
+    (value) => {
+      const secret = {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name: "login" },
+        data: { password: value },
+      };
+      expect(() => checkedObject(secret)).toThrow(
+        /^Secret\/login is refused: \.data\.password: is not base64; text as it is goes into stringData$/,
+      );
+    },
+  );
+
+  it.each(["", "aGk=", "aHVudGVyMg==", "aHVu\ndGVyMg==\n", "/+Av"])("is not one with base64: %j", (value) => {
+    const secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "login" },
+      data: { password: value },
+    };
+    expect(checkedObject(secret)).toEqual(secret);
+  });
+
+  it.each(["1", "0.5", "500m", "1e3", "1E3", "128Mi", "2G", ".5", "1E", 2])(
+    "is not one with %j of something",
+    (cpu) => {
+      const spec = withContainer({ resources: { limits: { cpu }, requests: { cpu } } });
+      expect(checkedObject(workload("Deployment", spec))).toMatchObject({ kind: "Deployment" });
+    },
+  );
 
   it("is not one with fields that are empty", () => {
     const metadata = { name: "settings" };

@@ -277,6 +277,37 @@ describe.skipIf(!(await hasImage()))("the docker target", () => {
     }
   });
 
+  it("says of a headless Service that comes after its pods that they have to start anew for its name, once", async () => {
+    const notes: string[] = [];
+    const applied = (objects: readonly KubeObject[]) =>
+      target.apply(
+        {
+          ...{ project, deploy: "specs", namespace: project, imageNames: [], waiting: [], later: [] },
+          objects: [...objects],
+        },
+        { ...work, onNote: (note) => void notes.push(note) },
+      );
+    const client = pod("client", {});
+    await applied([web, client]);
+    await Promise.all([ready("web"), ready("client")]);
+    // Of another name than the pod: engines know the hosts' own names as well.
+    const headless = service("peers", { port: 8080 }, { clusterIP: "None", selector: { app: "web" } });
+    await applied([headless, web, client]);
+    await applied([headless, web, client]);
+    expect(notes).toEqual([
+      "Service/peers is headless and newer than the pods of Pod/web: its name leads to pods that start from now on (devloop restart web)",
+    ]);
+    expect(await fetched("client", "http://peers:8080/")).toContain("bad address");
+    await target.restart({ kind: "Pod", namespace: project, name: "web" }, { signal: never });
+    await until(
+      async () => (await fetched("client", "http://peers:8080/")) === "served",
+      "the page by its name",
+    );
+    // Those that have it are not told of.
+    await applied([headless, web, client]);
+    expect(notes).toHaveLength(1);
+  });
+
   it("serves Ingress rules on a local port", async () => {
     const notes: string[] = [];
     const rule = (host: string | undefined, path: string, pathType: string): object => ({

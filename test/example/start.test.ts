@@ -167,6 +167,18 @@ describe("npm start --once", { timeout: 180_000 }, () => {
     expect(await served()).toBe("<h1>Monitor</h1>\n");
   });
 
+  it("takes a page that somebody has edited already, and says so where it has nothing to edit", async () => {
+    await writeDevloop();
+    await write(page, "<h1>Mine, for $& now</h1>\n");
+    const { code } = await start(["--once"], withImage);
+    expect(code).toBe(0);
+    expect(await served()).toBe("<h1>Mine, for $& now</h1>\n");
+    await write(page, "<h2>Mine</h2>\n");
+    const without = await start(["--once"], withImage);
+    expect(without.code).toBe(1);
+    expect(without.stderr).toBe(`start: ${page} has no <h1> to edit\n  → git checkout ${page}\n`);
+  });
+
   it("removes what it deployed on one ctrl-c, which npm passes on once more", async () => {
     await writeDevloop();
     await write("bin/docker", `#!/bin/sh\n${withImage}\n`, 0o755);

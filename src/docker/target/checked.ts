@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { KubeObject } from "../../engine/kube-object.js";
 import { DevloopError } from "../../lib/errors.js";
+import { isQuantity } from "./quantities.js";
 
 // The types of the fields that the docker target reads, as an API server insists on them. Other fields are left as they are.
 
@@ -9,6 +10,16 @@ const whole = z.int();
 const flag = z.boolean();
 const texts = z.record(text, text);
 const wholeOrText = z.union([whole, text], "expected a whole number or a string");
+const quantities = z.record(
+  text,
+  z.union([z.number(), text]).refine(isQuantity, "expected a quantity, as in 512Mi or 500m"),
+);
+/** As Go reads it: with its padding, in lines or not. */
+const base64 = text.refine(
+  (value) =>
+    /^(?:[a-zA-Z0-9+/]{4})*(?:[a-zA-Z0-9+/]{2}==|[a-zA-Z0-9+/]{3}=)?$/.test(value.replace(/[\r\n]/g, "")),
+  "is not base64; text as it is goes into stringData",
+);
 const list = <T extends z.ZodType>(of: T) => z.array(of).optional();
 const fields = <T extends z.ZodRawShape>(of: T) => z.looseObject(of).partial();
 
@@ -48,7 +59,8 @@ const container = z.looseObject({
   ports: list(z.looseObject({ containerPort: whole, name: text.optional() })),
   volumeMounts: list(z.looseObject({ name: text, mountPath: text, subPath: text.optional() })),
   resources: fields({
-    limits: z.record(text, z.union([z.number(), text], "expected a quantity")),
+    limits: quantities,
+    requests: quantities,
   }).optional(),
   securityContext: security.optional(),
   startupProbe: probe.optional(),
@@ -107,8 +119,8 @@ const kinds: Readonly<Record<string, z.ZodType>> = {
   CronJob: z.looseObject({ spec: z.looseObject({ jobTemplate: z.looseObject({ spec: job }) }) }),
   Pod: z.looseObject({ metadata, spec: podSpec }),
   Service: fields({ spec: fields({ selector: texts, ports: z.array(servicePort), externalName: text }) }),
-  ConfigMap: fields({ data: texts, binaryData: texts }),
-  Secret: fields({ data: texts, stringData: texts }),
+  ConfigMap: fields({ data: texts, binaryData: z.record(text, base64) }),
+  Secret: fields({ data: z.record(text, base64), stringData: texts }),
 };
 
 /** The object without the fields that are null, which say nothing. Throws APPLY_FAILED for one that no API server would take. */

@@ -12,8 +12,16 @@ import { endpointsOf } from "./service-rules.js";
 
 /** The Ingresses of a project, served by http on one local port. */
 export interface Ingresses extends AsyncDisposable {
-  /** These are all that there are now. Returns where each is served, by its name. */
-  set(objects: readonly KubeObject[]): Promise<ReadonlyMap<string, string>>;
+  /** These are all that there are now. Returns where each is served. */
+  set(objects: readonly KubeObject[]): Promise<readonly ServedIngress[]>;
+}
+
+export interface ServedIngress {
+  readonly name: string;
+  /** Of its first rule. */
+  readonly url: string;
+  /** The name in it, where that does not lead to this machine by itself. */
+  readonly foreignHost?: string;
 }
 
 /** The port that is tried first, and how many after it. */
@@ -128,19 +136,20 @@ export function openIngresses({
   return {
     async set(objects) {
       routes = ingressRoutes(objects);
-      if (objects.length === 0) return new Map();
+      if (objects.length === 0) return [];
       listening ??= listen().catch((error: unknown) => {
         listening = undefined;
         throw error;
       });
       const { port } = (await listening).address() as AddressInfo;
-      return new Map(
-        objects.map((object) => {
-          const [first] = ingressRoutes([object]);
-          const host = first && first.host !== "" ? first.host.replace(/^\*\./, "any.") : "localhost";
-          return [object.metadata.name, `http://${host}:${port}${first?.path ?? "/"}`];
-        }),
-      );
+      return objects.map((object) => {
+        const [first] = ingressRoutes([object]);
+        const host = first && first.host !== "" ? first.host.replace(/^\*\./, "any.") : "localhost";
+        const url = `http://${host}:${port}${first?.path ?? "/"}`;
+        // Browsers take what ends so to this machine (RFC 6761).
+        const isLocal = /(^|\.)localhost$/.test(host);
+        return { name: object.metadata.name, url, ...(isLocal ? {} : { foreignHost: host }) };
+      });
     },
     async [Symbol.asyncDispose]() {
       life.abort();

@@ -6,7 +6,7 @@ import { type PodHost, prefixOf } from "./host.js";
 import type { PodFacts } from "./environment.js";
 import { label } from "./labels.js";
 import type { PodObject, ServiceObject } from "./objects.js";
-import { isHeadless, selects } from "./service-rules.js";
+import { headlessName, isHeadless, selects } from "./service-rules.js";
 import { type PodVolume, podVolumes, type VolumePlace, volumesArchive } from "./volumes.js";
 
 /** One run of the container that holds a pod's network and its volumes. */
@@ -176,10 +176,8 @@ export function podHold(
     const headless = (store.all("Service") as readonly ServiceObject[]).filter(
       (service) => service.metadata.namespace === namespace && isHeadless(service) && selects(service, pod),
     );
-    const own = spec.subdomain ? [`${spec.hostname ?? name}.${spec.subdomain}`] : [];
-    return [...own, ...headless.map(({ metadata }) => metadata.name)].map(
-      (each) => `${each}.${namespace}.svc.cluster.local`,
-    );
+    const own = `${spec.hostname ?? name}.${spec.subdomain}.${namespace}.svc.cluster.local`;
+    return [...(spec.subdomain ? [own] : []), ...headless.map(headlessName)];
   }
 
   return {

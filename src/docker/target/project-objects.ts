@@ -11,8 +11,10 @@ import type { PodHost } from "./host.js";
 import { type Ingresses, openIngresses } from "./ingress.js";
 import { label } from "./labels.js";
 import { passedOver, workloadKinds } from "./passed-over.js";
+import type { ServiceObject } from "./objects.js";
 import type { RunningPod } from "./pod.js";
 import { removePod } from "./remove.js";
+import { headlessName, isHeadless, selects } from "./service-rules.js";
 import { openServices } from "./services.js";
 import { type RunningWorkload, startWorkload } from "./workload.js";
 
@@ -150,6 +152,7 @@ export async function openProjectObjects(
       result.push({ id, kind, namespace, name, uid: running.uid, generation, images });
     }
     await serveIngresses(onNote);
+    for (const line of tellOnce(await unnamed(objects, signal))) onNote(line);
     for (const { kind, metadata } of [...request.waiting, ...request.later.map(({ object }) => object)].map(
       at,
     ))
@@ -199,8 +202,33 @@ export async function openProjectObjects(
 
   async function serveIngresses(onNote: (message: string) => void): Promise<void> {
     const all = applied.all().filter(({ kind }) => kind === "Ingress");
-    const urls = await ingresses.set(all);
-    for (const line of tellOnce([...urls].map(([name, url]) => `Ingress/${name}: ${url}`))) onNote(line);
+    const lines = (await ingresses.set(all)).map(({ name, url, foreignHost }) => {
+      const first = foreignHost === undefined ? "" : `, once /etc/hosts has 127.0.0.1 ${foreignHost}`;
+      return `Ingress/${name}: ${url}${first}`;
+    });
+    for (const line of tellOnce(lines)) onNote(line);
+  }
+
+  /** Lines on headless Services that came after pods of theirs: those cannot be given the name as they run. */
+  async function unnamed(objects: readonly KubeObject[], signal: AbortSignal): Promise<readonly string[]> {
+    const headless = (objects as readonly ServiceObject[]).filter(
+      (object) => object.kind === "Service" && isHeadless(object),
+    );
+    const lacks = async (service: ServiceObject, { hold }: RunningPod): Promise<boolean> => {
+      const container = await host.containers.inspect(hold() ?? "", { signal });
+      return container !== undefined && !container.aliases.includes(headlessName(service));
+    };
+    const lines = headless.flatMap((service) =>
+      [...workloads.values()].map(async ({ running }) => {
+        const known = running.pods().filter(({ hold, pod }) => hold() !== undefined && selects(service, pod));
+        if (!(await Promise.all(known.map((pod) => lacks(service, pod)))).includes(true)) return [];
+        const { kind, metadata } = running.object();
+        return [
+          `Service/${service.metadata.name} is headless and newer than the pods of ${kind}/${metadata.name}: its name leads to pods that start from now on (devloop restart ${metadata.name})`,
+        ];
+      }),
+    );
+    return (await Promise.all(lines)).flat();
   }
 
   /** Removes workloads and Services that are to go. In the background: nobody waits for what leaves. */

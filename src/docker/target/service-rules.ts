@@ -6,6 +6,11 @@ export function isHeadless({ spec }: ServiceObject): boolean {
   return spec?.clusterIP === "None";
 }
 
+/** The name that leads to all pods of a headless Service; they get it as they start. */
+export function headlessName({ metadata: { name, namespace = "" } }: ServiceObject): string {
+  return `${name}.${namespace}.svc.cluster.local`;
+}
+
 /** A Service without a selector selects nothing. */
 export function selects({ metadata, spec }: ServiceObject, pod: KubeObject): boolean {
   const wanted = Object.entries(spec?.selector ?? {});
