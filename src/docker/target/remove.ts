@@ -22,8 +22,8 @@ export async function removeFound(
     const pods = new Set(found.map(({ labels }) => labels[label.uid] ?? ""));
     await Promise.all(
       [...pods].map((uid) => {
-        const own = found.filter(({ labels }) => (labels[label.uid] ?? "") === uid);
-        return stopFound(engine, ways, own, options);
+        const of = found.filter(({ labels }) => (labels[label.uid] ?? "") === uid);
+        return stopFound(engine, ways, of, options);
       }),
     );
     // What the engine was still making when it was first asked comes to light later.
