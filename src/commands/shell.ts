@@ -1,9 +1,10 @@
 import { execOnTerminal } from "../cluster/exec-terminal.js";
 import { openKube } from "../cluster/kube.js";
 import { readKubeconfig } from "../cluster/providers/kubeconfig.js";
-import type { State, WorkloadId } from "../engine/state.js";
+import type { State } from "../engine/state.js";
 import { DevloopError } from "../lib/errors.js";
 import type { Environment } from "./session/adapters.js";
+import type { WorkloadId } from "../engine/task.js";
 
 /** The best shell that is there; images without one cannot be entered. */
 const anyShell = ["sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash || exec sh"];

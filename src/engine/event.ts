@@ -1,15 +1,8 @@
 import type { Failure } from "../lib/errors.js";
 import type { DeployId, Project } from "./project.js";
-import type {
-  ClusterState,
-  CrashedProcess,
-  ForwardStatus,
-  NewContainer,
-  Service,
-  WorkloadHealth,
-  WorkloadId,
-} from "./state.js";
-import type { Task, TaskId, TaskOutput, TaskProgress } from "./task.js";
+import type { ClusterState, CrashedProcess, ForwardStatus, WorkloadHealth } from "./state.js";
+import type { Task, TaskId, TaskOutput, TaskProgress, Service, WorkloadId } from "./task.js";
+import type { NewContainer } from "./container.js";
 
 // The only way to change the state.
 

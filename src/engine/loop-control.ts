@@ -1,4 +1,4 @@
-import type { WorkloadId } from "./state.js";
+import type { WorkloadId } from "./task.js";
 
 /** What a person may ask of a running loop, be it by a key, a command, or the socket. Each becomes an event. */
 export interface LoopControl {

@@ -1,8 +1,8 @@
 import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
 import type { ImageSpec } from "./project.js";
-import type { ImageState, Service, State } from "./state.js";
-import type { AgentNeed, Hold, Task, TaskId, TaskInput, TaskKind } from "./task.js";
+import type { ImageState, State } from "./state.js";
+import type { AgentNeed, Hold, Task, TaskId, TaskInput, TaskKind, Service } from "./task.js";
 import { laterKey, laterWorkloads } from "./order.js";
 import {
   built,

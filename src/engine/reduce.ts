@@ -2,19 +2,12 @@ import { canonicalJson } from "../lib/canonical-json.js";
 import { unreachable } from "../lib/unreachable.js";
 import type { Event, SourceChange } from "./event.js";
 import type { ImageSpec, Project } from "./project.js";
-import type {
-  ImageState,
-  Loop,
-  NewContainer,
-  Service,
-  State,
-  WorkloadHealth,
-  WorkloadState,
-} from "./state.js";
-import type { DeployOutput, TaskId, TaskOutput, TaskState } from "./task.js";
+import type { ImageState, Loop, State, WorkloadHealth, WorkloadState } from "./state.js";
+import type { DeployOutput, TaskId, TaskOutput, TaskState, Service } from "./task.js";
 import { hasLater } from "./order.js";
 import { isAtRest } from "./plan.js";
 import { resourceOfTask, taskIds, taskState } from "./task-lookup.js";
+import type { NewContainer } from "./container.js";
 
 /** The state before anything happened. */
 export function initialState(project: Project, startedAt: number): State {

@@ -1,31 +1,14 @@
 import type { Failure } from "../lib/errors.js";
 import type { DeployId, DeploySpec, ForwardSpec, ImageSpec, Project } from "./project.js";
-import type { TaskId, TaskState } from "./task.js";
+import type { RunningContainer } from "./container.js";
+import type { Service, TaskId, TaskState, WorkloadId } from "./task.js";
 
 // What is observed, and the one snapshot of all of it.
 
-/** The outside services whose loss holds tasks back until they answer again. */
-export type Service = "engine" | "cluster";
 export type ServiceState =
   | { readonly status: "unknown" }
   | { readonly status: "up" }
   | { readonly status: "down"; readonly failure: Failure; readonly since: number };
-
-/** A container that runs one of the project's images. */
-export interface RunningContainer {
-  /** The runtime's id: another after each restart by the kubelet. */
-  readonly id: string;
-  readonly namespace: string;
-  readonly pod: string;
-  readonly podUid: string;
-  readonly container: string;
-  /** As it stands in the pod's spec. */
-  readonly image: string;
-  /** How often the connection to its agent had to be made anew: what it holds is looked at again after each. */
-  readonly reconnects: number;
-}
-
-export type NewContainer = Omit<RunningContainer, "reconnects">;
 
 /** A process that devloop started anew has ended, and is started again by its agent. */
 export interface CrashedProcess {
@@ -66,9 +49,6 @@ export interface DeployState {
   readonly source?: SourceState;
   readonly triggers: number;
 }
-
-/** `Deployment/monitor-dev/monitor-agent`. */
-export type WorkloadId = string;
 
 /** The one line that says why a workload is not well, with what stands behind it. */
 export interface RootCause {

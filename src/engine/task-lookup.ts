@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../lib/errors.js";
-import type { RunningContainer, State } from "./state.js";
+import type { State } from "./state.js";
 import type { BuildOutput, LoadOutput, RenderOutput, TaskId, TaskKind, TaskState } from "./task.js";
+import type { RunningContainer } from "./container.js";
 
 /** The id of the one task that removes what deploys that left the config had applied. */
 export const pruneTask: TaskId = "prune:removed";

@@ -1,6 +1,6 @@
 import type { Failure } from "../lib/errors.js";
 import type { DeployId, DeploySpec, ImageSpec, Project } from "./project.js";
-import type { RunningContainer, Service, WorkloadId } from "./state.js";
+import type { RunningContainer } from "./container.js";
 
 export type TaskKind = "build" | "load" | "render" | "deploy" | "sync" | "prune";
 /** `build:web`, `load:web`, `render:k8s/overlays/dev`, `deploy:k8s/overlays/dev`, `sync:web`, `prune:removed`. */
@@ -118,6 +118,9 @@ export interface LaterWorkload {
   /** "db is ready". */
   readonly until: string;
 }
+/** `Deployment/monitor-dev/monitor-agent`. */
+export type WorkloadId = string;
+
 export interface AppliedWorkload {
   readonly id: WorkloadId;
   readonly kind: string;
@@ -214,6 +217,9 @@ export interface TaskState {
   readonly success?: { readonly key: string; readonly output: TaskOutput; readonly at: number };
   readonly attempts: number;
 }
+
+/** The outside services whose loss holds tasks back until they answer again. */
+export type Service = "engine" | "cluster";
 
 /** Why a task that has something to do does not run. */
 export type Hold =

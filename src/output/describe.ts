@@ -1,6 +1,14 @@
 import type { Event } from "../engine/event.js";
-import type { ForwardStatus, Loop, State, WorkloadHealth, WorkloadId } from "../engine/state.js";
-import type { DeployOutput, LoadOutput, SyncOutput, Task, TaskId, TaskOutput } from "../engine/task.js";
+import type { ForwardStatus, Loop, State, WorkloadHealth } from "../engine/state.js";
+import type {
+  DeployOutput,
+  LoadOutput,
+  SyncOutput,
+  Task,
+  TaskId,
+  TaskOutput,
+  WorkloadId,
+} from "../engine/task.js";
 import { parseTaskId, taskState } from "../engine/task-lookup.js";
 import type { Failure } from "../lib/errors.js";
 import { describeFailure } from "../lib/failure-lines.js";

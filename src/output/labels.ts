@@ -1,5 +1,5 @@
-import type { State, WorkloadId } from "../engine/state.js";
-import type { TaskId } from "../engine/task.js";
+import type { State } from "../engine/state.js";
+import type { TaskId, WorkloadId } from "../engine/task.js";
 import { parseTaskId } from "../engine/task-lookup.js";
 import { lastPart, shortName } from "../lib/short-name.js";
 

@@ -1,4 +1,4 @@
-import type { WorkloadId } from "../engine/state.js";
+import type { WorkloadId } from "../engine/task.js";
 
 /** What the screen cannot do by itself: whoever opens it brings these. All reject with what is to be told. */
 export interface ScreenTools {

@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { startEngine } from "../../src/engine/engine.js";
 import type { NewEvent } from "../../src/engine/event.js";
 import type { SyncSpec } from "../../src/engine/project.js";
-import type { NewContainer } from "../../src/engine/state.js";
 import type { SyncOutput } from "../../src/engine/task.js";
 import { awaitsSync, taskHold } from "../../src/engine/plan.js";
 import { initialState } from "../../src/engine/reduce.js";
@@ -11,6 +10,7 @@ import { deployChange, imageChange, imageSpec, sampleProject } from "../fakes/pr
 import { handDriven, settledPromises } from "../fakes/run-task.js";
 import { sampleHealth } from "../fakes/state.js";
 import { cluster } from "./engine.test.js";
+import type { NewContainer } from "../../src/engine/container.js";
 
 const rules: SyncSpec = {
   kind: "rules",

@@ -1,5 +1,5 @@
-import type { WorkloadHealth, WorkloadId } from "../../engine/state.js";
-import type { AppliedWorkload } from "../../engine/task.js";
+import type { WorkloadHealth } from "../../engine/state.js";
+import type { AppliedWorkload, WorkloadId } from "../../engine/task.js";
 import type { PodAccess } from "../../engine/target.js";
 import { startDeadline } from "../../lib/deadline.js";
 import { unlessAborted } from "../../lib/unless-aborted.js";

@@ -1,5 +1,5 @@
-import type { WorkloadId } from "../../engine/state.js";
 import { type ContainerStatus, isPodReady, isTerminating, type Pod } from "./objects.js";
+import type { WorkloadId } from "../../engine/task.js";
 
 /** A pod that connections can be made to. */
 export interface PodTarget {

@@ -1,6 +1,6 @@
 import type { ForwardSpec } from "../../engine/project.js";
-import type { WorkloadHealth, WorkloadId } from "../../engine/state.js";
-import type { AppliedWorkload } from "../../engine/task.js";
+import type { WorkloadHealth } from "../../engine/state.js";
+import type { AppliedWorkload, WorkloadId } from "../../engine/task.js";
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { Collection, PodAccess } from "../../engine/target.js";
 import { throttle } from "../../lib/throttle.js";

@@ -2,7 +2,6 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PullRule } from "../../engine/project.js";
-import type { RunningContainer } from "../../engine/state.js";
 import type { SyncedContainer } from "../../engine/task.js";
 import { whenMatches } from "../../engine/sync-rules.js";
 import { DevloopError } from "../../lib/errors.js";
@@ -13,6 +12,7 @@ import { askHeld } from "./held.js";
 import type { SyncContext, SyncRequest } from "./sync.js";
 import { pullFiles } from "./pull.js";
 import { formerPlaces, type Place, type Step, stepsTo, type Wanted } from "./tree.js";
+import type { RunningContainer } from "../../engine/container.js";
 
 /** One container: what it is known to hold, and what is still to follow from what changed in it. */
 export interface ContainerSync extends AsyncDisposable {

@@ -1,5 +1,4 @@
 import type { PullRule } from "../../engine/project.js";
-import type { RunningContainer } from "../../engine/state.js";
 import type { SyncedContainer, SyncOutput } from "../../engine/task.js";
 import type { PodAccess } from "../../engine/target.js";
 import { DevloopError, errorText } from "../../lib/errors.js";
@@ -8,6 +7,7 @@ import type { ProcessState } from "./agent-types.js";
 import { openChannel } from "./container-channel.js";
 import { type ContainerSync, openContainerSync } from "./container-sync.js";
 import type { SyncTree } from "./tree.js";
+import type { RunningContainer } from "../../engine/container.js";
 
 export interface SyncRequest {
   readonly image: string;

@@ -4,13 +4,14 @@ import { streamLogs } from "../../cluster/observe/logs.js";
 import { observeWorkloads } from "../../cluster/observe/workloads.js";
 import type { PodView } from "../../cluster/observe/pod-view.js";
 import type { ForwardSpec } from "../../engine/project.js";
-import type { LogLine, NewContainer, State } from "../../engine/state.js";
+import type { LogLine, State } from "../../engine/state.js";
 import type { AppliedWorkload } from "../../engine/task.js";
 import type { Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import { awaitsSync } from "../../engine/plan.js";
 import type { ManifestStore } from "./manifests.js";
 import { redactedHealth } from "./redacted.js";
+import type { NewContainer } from "../../engine/container.js";
 
 export interface ObservationOptions {
   readonly store: Store;

@@ -1,8 +1,9 @@
-import type { RunningContainer, State } from "../../engine/state.js";
+import type { State } from "../../engine/state.js";
 import type { Store } from "../../engine/store.js";
 import type { Target } from "../../engine/target.js";
 import { toFailure } from "../../lib/errors.js";
 import type { Syncer } from "../../cluster/sync/sync.js";
+import type { RunningContainer } from "../../engine/container.js";
 
 /** How long the agents in the containers may take to answer before the target does it instead, in ms. */
 const agentsMs = 5_000;

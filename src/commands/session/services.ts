@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { watchEngineHealth } from "../../cluster/monitor.js";
-import type { Service } from "../../engine/state.js";
 import type { HealthOptions, HealthWatch, Target } from "../../engine/target.js";
 import type { Store } from "../../engine/store.js";
 import type { EngineAdapter } from "./adapters.js";
+import type { Service } from "../../engine/task.js";
 
 /** How long after a task has lost a service it is asked again, in ms: a service that answers but fails must not spin. */
 const settleMs = 500;
