@@ -14,7 +14,7 @@ export async function execIn(
   address: string,
   container: string,
   argv: readonly string[],
-  { signal, stdin, stdout }: ExecOptions,
+  { signal, env = {}, stdin, stdout }: ExecOptions,
 ): Promise<ExecResult> {
   const body = {
     AttachStdin: stdin !== undefined,
@@ -22,6 +22,7 @@ export async function execIn(
     AttachStderr: true,
     Tty: false,
     Cmd: argv,
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
   };
   const { Id } = createAnswer.parse(
     await api.json("POST", `/containers/${encodeURIComponent(container)}/exec`, { signal, body }),

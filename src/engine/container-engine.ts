@@ -56,6 +56,8 @@ export interface EngineContainer {
 }
 export interface ExecOptions {
   readonly signal: AbortSignal;
+  /** Variables beside the container's own. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Written to the program's standard input, which is then closed. */
   readonly stdin?: Readable;
   /** Takes standard output as it comes instead of collecting it. */

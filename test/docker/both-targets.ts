@@ -146,6 +146,10 @@ export function follow(target: Target, namespace: string) {
   };
   return {
     status,
+    all: (): readonly Status[] =>
+      [...(seen.get("Pod", namespace)?.objects.values() ?? [])].map(
+        (found) => (found as { readonly status?: Status }).status ?? {},
+      ),
     until: (name: string, is: (status: Status) => boolean) =>
       new Promise<Status>((resolve, reject) => {
         const timer = setTimeout(() => {

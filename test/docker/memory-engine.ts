@@ -15,6 +15,8 @@ export function memoryEngine(): {
   readonly onStart: (listener: (container: InspectedContainer) => void) => void;
   /** What the engine does by itself when it ends, as it was told last. */
   readonly restartOf: (id: string) => string | undefined;
+  /** Within how many seconds a container was to stop, last. */
+  readonly graceOf: (id: string) => number | undefined;
   /** Containers do not stop before the promise is settled. */
   readonly holdStops: (until: Promise<void>) => void;
 } {
@@ -23,6 +25,7 @@ export function memoryEngine(): {
   const failing = new Set<Call>();
   let stops = Promise.resolve();
   const restarts = new Map<string, string>();
+  const graces = new Map<string, number>();
   let onStart = (_container: InspectedContainer): void => undefined;
   let count = 0;
 
@@ -94,7 +97,8 @@ export function memoryEngine(): {
       set(started);
       onStart(started);
     },
-    async stop(id) {
+    async stop(id, seconds) {
+      graces.set(id, seconds);
       await turn("stop");
       await stops;
       end(id, 143);
@@ -145,6 +149,7 @@ export function memoryEngine(): {
       onStart = listener;
     },
     restartOf: (id) => restarts.get(id),
+    graceOf: (id) => graces.get(id),
     holdStops: (until) => {
       stops = until;
     },

@@ -203,6 +203,15 @@ describe("the docker target and its engine", () => {
     expect(runs().map(({ id }) => engine.restartOf(id))).toEqual(["unless-stopped"]);
   });
 
+  it("gives a container that a probe ends the probe's own grace", async () => {
+    answer = 1;
+    const asked = { exec: { command: ["ask"] }, failureThreshold: 1 };
+    const startupProbe = { ...asked, terminationGracePeriodSeconds: 7 };
+    await apply(await open(), [workload("Deployment", {}, { startupProbe })]);
+    const first = await until(() => runs().find(({ state }) => !state.running));
+    expect(engine.graceOf(first.id)).toBe(7);
+  });
+
   it("brings back what somebody removes again and again, without the wait of what fails", async () => {
     const ends: unknown[] = [];
     store.subscribe((_type, object) => {

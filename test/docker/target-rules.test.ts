@@ -1,4 +1,5 @@
-import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
@@ -6,7 +7,9 @@ import { checkedObject } from "../../src/docker/target/checked.js";
 import { hasGateway, podDialer, type Programs } from "../../src/docker/target/dial.js";
 import { ingressRoutes, routeFor } from "../../src/docker/target/ingress-rules.js";
 import { passedOver } from "../../src/docker/target/passed-over.js";
-import { askProbe } from "../../src/docker/target/probe.js";
+import { askProbe, probeNumbers } from "../../src/docker/target/probe.js";
+import { probeTargetOf } from "../../src/docker/target/probe-target.js";
+import { endpointsOf } from "../../src/docker/target/service-rules.js";
 import { shownWorkload } from "../../src/docker/target/workload-status.js";
 import { jobProgress, type PodTurn, turnOf } from "../../src/docker/target/workload-turn.js";
 import type { KubeObject } from "../../src/engine/kube-object.js";
@@ -50,6 +53,38 @@ describe("a workload's turn", () => {
     const old = names.map((name) => pod(name, { current: false }));
     expect(turnOf(three, old).stop).toEqual(["web-2"]);
     expect(turnOf(three, [...old.slice(0, 2), pod("web-2", { ready: false })]).stop).toEqual([]);
+  });
+
+  it("a Deployment that goes down keeps those that have come furthest, and of these the oldest", () => {
+    const one = workload("Deployment", { replicas: 1 });
+    const pods = [
+      pod("a", { ready: false, phase: "Pending" }),
+      pod("b", { ready: false }),
+      pod("c"),
+      pod("d"),
+    ];
+    expect(turnOf(one, pods).stop).toEqual(["d", "b", "a"]);
+  });
+
+  it("a StatefulSet counts from where it says, and replaces none before its partition", () => {
+    const spec = { replicas: 2, ordinals: { start: 5 } };
+    expect(turnOf(workload("StatefulSet", spec), []).create).toEqual(["web-5"]);
+    const old = ["web-5", "web-6"].map((name) => pod(name, { current: false }));
+    const parted = (partition: number): KubeObject =>
+      workload("StatefulSet", { ...spec, updateStrategy: { rollingUpdate: { partition } } });
+    expect(turnOf(parted(6), old).stop).toEqual(["web-6"]);
+    expect(turnOf(parted(7), old)).toEqual({ stop: [], create: [] });
+  });
+
+  it("an Indexed Job makes a pod for each of its parts that none has done or works on", () => {
+    const job = workload("Job", { completionMode: "Indexed", completions: 4, parallelism: 3 });
+    expect(turnOf(job, []).create).toEqual(["web-0", "web-1", "web-2"]);
+    const pods = [
+      pod("web-0-aaaaa", { phase: "Succeeded" }),
+      pod("web-1-aaaaa", { phase: "Failed" }),
+      pod("web-2-aaaaa"),
+    ];
+    expect(turnOf(job, pods).create).toEqual(["web-1", "web-3"]);
   });
 
   it("a Job makes pods until enough have ended well; a CronJob only when it is due", () => {
@@ -101,6 +136,92 @@ describe("a Job's pods", () => {
     const of = job("Never", { completions: 5, parallelism: 5, suspend: true });
     expect(turnOf(of, pods)).toEqual({ stop: ["b", "c"], create: [] });
   });
+});
+
+describe("a probe", () => {
+  it("by http is answered by what its redirects lead to, on its own host", async () => {
+    const asked: string[] = [];
+    await using server = createHttpServer(({ url = "", headers }, answer) => {
+      asked.push(`${headers.host} ${url}`);
+      const location: Readonly<Record<string, string>> = {
+        ...{ "/lost": "none", "/moved": "/there?a=1", "/away": "http://other.example/none" },
+        ...{ "/round": "/round", "/full": `http://127.0.0.1:${headers["x-port"] as string}/there?a=1` },
+      };
+      const to = location[url];
+      answer.writeHead(
+        to === undefined ? (url === "/there?a=1" ? 200 : 404) : 302,
+        to ? { location: to } : {},
+      );
+      answer.end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const dialed: string[] = [];
+    const dialer = {
+      async dial({ address, port: to }: { readonly address: string; readonly port: number }) {
+        dialed.push(`${address}:${to}`);
+        const socket = connect(port, "127.0.0.1");
+        await once(socket, "connect");
+        return socket;
+      },
+      ...{ dialInside: () => Promise.reject(new Error("not asked")), check: () => Promise.resolve() },
+    };
+    const programs = {
+      open: () => Promise.reject(new Error("not asked")),
+      run: () => Promise.reject(new Error("not asked")),
+    };
+    const spec = { name: "c", image: "i" };
+    const target = probeTargetOf({ dialer, programs }, { id: "c", spec }, () => ({
+      ...{ id: "h", address: "127.0.0.1" },
+    }));
+    const httpHeaders = [
+      { name: "Host", value: "shop" },
+      { name: "X-Port", value: String(port) },
+    ];
+    const ask = (path: string, host?: string) =>
+      askProbe(
+        { httpGet: { path, port, httpHeaders, ...(host === undefined ? {} : { host }) }, timeoutSeconds: 60 },
+        target,
+        { signal },
+      );
+    expect(await ask("/lost")).toBe("HTTP probe failed with statuscode: 404");
+    expect(await ask("/moved")).toBeUndefined();
+    expect(await ask("/full")).toBeUndefined();
+    expect(await ask("/away")).toBeUndefined();
+    expect(await ask("/round")).toBe("stopped after 10 redirects");
+    expect(asked.slice(0, 7)).toEqual([
+      ...["shop /lost", "shop /none", "shop /moved", "shop /there?a=1"],
+      ...["shop /full", `127.0.0.1:${port} /there?a=1`, "shop /away"],
+    ]);
+    dialed.splice(0);
+    await ask("/moved", "10.9.8.7");
+    await ask("/there?a=1", "localhost");
+    expect(dialed).toEqual([`10.9.8.7:${port}`, `10.9.8.7:${port}`, `127.0.0.1:${port}`]);
+  });
+
+  it("has its defaults for what is 0", () => {
+    const none = { periodSeconds: 0, timeoutSeconds: 0, successThreshold: 0, failureThreshold: 0 };
+    expect(probeNumbers(none)).toEqual(probeNumbers({}));
+    expect(probeNumbers(none)).toMatchObject({ periodSeconds: 10, timeoutSeconds: 1, failureThreshold: 3 });
+  });
+});
+
+it("a Service's port by name is found at a container that stays beside the others", () => {
+  const port = { name: "web", containerPort: 8080 };
+  const beside = { name: "proxy", image: "i", restartPolicy: "Always", ports: [port] };
+  const conditions = [{ type: "Ready", status: "True" }];
+  const shown = (initContainer: object): KubeObject => ({
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "web", labels: { app: "web" } } },
+    ...{ spec: { initContainers: [initContainer], containers: [{ name: "c", image: "i" }] } },
+    ...{ status: { podIP: "10.0.0.1", conditions } },
+  });
+  const service = {
+    ...{ apiVersion: "v1", kind: "Service", metadata: { name: "web" } },
+    spec: { selector: { app: "web" }, ports: [] },
+  };
+  expect(endpointsOf(service, "web", [shown(beside)])).toMatchObject([{ address: "10.0.0.1", port: 8080 }]);
+  // One that has ended listens nowhere.
+  expect(endpointsOf(service, "web", [shown({ ...beside, restartPolicy: undefined })])).toEqual([]);
 });
 
 it("a hook that sleeps takes its time", async () => {
@@ -172,6 +293,15 @@ describe("what is passed over", () => {
     expect(passedOver(workload("Job", { activeDeadlineSeconds: 60 }))).toBe(
       "Job/web (activeDeadlineSeconds)",
     );
+    expect(passedOver(workload("Job", { ttlSecondsAfterFinished: 0 }))).toBe(
+      "Job/web (ttlSecondsAfterFinished)",
+    );
+    const set = { minReadySeconds: 5, updateStrategy: { type: "OnDelete" } };
+    expect(passedOver(workload("StatefulSet", set))).toBe(
+      "StatefulSet/web (minReadySeconds, updateStrategy OnDelete)",
+    );
+    const usual = { minReadySeconds: 0, paused: false, updateStrategy: { type: "RollingUpdate" } };
+    expect(passedOver(workload("Deployment", usual))).toBeUndefined();
     expect(passedOver({ apiVersion: "v1", kind: "NetworkPolicy", metadata: { name: "n" } })).toBe(
       "NetworkPolicy/n",
     );
@@ -226,6 +356,10 @@ describe("an object that no API server would take", () => {
     [{ replicas: "many" }, "Deployment/web is refused: .spec.replicas: expected number, received string"],
     [{ template: { spec: { containers: [] } } }, ".spec.template.spec.containers: there must be a container"],
     [{ template: undefined }, ".spec.template: expected object, received undefined"],
+    [
+      { updateStrategy: { rollingUpdate: { partition: "1" } } },
+      "partition: expected number, received string",
+    ],
     [
       withContainer({
         env: [

@@ -494,7 +494,8 @@ function wantedCases(namespace: string): readonly Wanted[] {
         env: [{ name: "WORD", value: "go" }],
         readinessProbe: {
           exec: { command: ["sh", "-c", 'test "$$(cat /ready)" = $(WORD)'] },
-          periodSeconds: 1,
+          // 0 means the default.
+          ...{ periodSeconds: 1, timeoutSeconds: 0, failureThreshold: 0 },
         },
       },
       until: "ready",
@@ -516,6 +517,23 @@ function wantedCases(namespace: string): readonly Wanted[] {
       container: { livenessProbe: { exec: { command: ["false"] }, periodSeconds: 1, failureThreshold: 1 } },
       until: "restarted",
     }),
+    pod(
+      "a liveness probe that leads to what is not there, and a hook before the end",
+      "cat /v/hook && exit 0; trap 'exit 1' TERM; mkdir -p /www/gone; httpd -p 8080 -h /www; while :; do sleep 0.2; done",
+      {
+        spec: {
+          restartPolicy: "OnFailure",
+          terminationGracePeriodSeconds: 20,
+          volumes: [{ name: "v", emptyDir: {} }],
+        },
+        container: {
+          ...mount("v", "/v"),
+          startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 60 },
+          livenessProbe: { httpGet: { path: "/gone", port: 8080 }, periodSeconds: 1, timeoutSeconds: 10 },
+          lifecycle: { preStop: { exec: { command: sh("echo hooked > /v/hook") } } },
+        },
+      },
+    ),
     pod(
       "a hook after the start",
       `for i in $(seq 1200); do test -e /hook && cat /hook && exit 0; sleep 0.1; done; exit 1`,

@@ -35,6 +35,7 @@ const probe = action.extend({
   timeoutSeconds: whole.optional(),
   successThreshold: whole.optional(),
   failureThreshold: whole.optional(),
+  terminationGracePeriodSeconds: whole.optional(),
 });
 const security = fields({
   runAsUser: whole,
@@ -78,13 +79,19 @@ const podSpec = z.looseObject({
   restartPolicy: text.optional(),
 });
 const template = z.looseObject({ metadata: metadata.optional(), spec: podSpec });
-const job = z.looseObject({
-  template,
-  completions: whole.optional(),
-  parallelism: whole.optional(),
-  backoffLimit: whole.optional(),
-  suspend: flag.optional(),
-});
+const job = z
+  .looseObject({
+    template,
+    completions: whole.optional(),
+    completionMode: text.optional(),
+    parallelism: whole.optional(),
+    backoffLimit: whole.optional(),
+    suspend: flag.optional(),
+  })
+  .refine(({ completionMode, completions }) => completionMode !== "Indexed" || completions !== undefined, {
+    path: ["completions"],
+    message: "an Indexed Job must have a number of them",
+  });
 const replicated = z.looseObject({
   template,
   replicas: whole.optional(),
@@ -93,6 +100,8 @@ const replicated = z.looseObject({
     rollingUpdate: fields({ maxSurge: wholeOrText, maxUnavailable: wholeOrText }),
   }).optional(),
   volumeClaimTemplates: list(z.looseObject({ metadata: header })),
+  updateStrategy: fields({ type: text, rollingUpdate: fields({ partition: whole }) }).optional(),
+  ordinals: fields({ start: whole }).optional(),
 });
 const servicePort = z.looseObject({
   port: whole,

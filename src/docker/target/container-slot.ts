@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errorText } from "../../lib/errors.js";
 import type { InspectedContainer } from "../engine-containers.js";
 import { type ContainerSpec, PodConfigError, type Probe } from "./objects.js";
-import { askProbe, type ProbeTarget } from "./probe.js";
+import { askProbe, probeNumbers, type ProbeTarget } from "./probe.js";
 import { askedOf } from "./probe-target.js";
 
 /** A container's state, as Kubernetes' ContainerStatus has it. */
@@ -32,6 +32,11 @@ export interface Slot {
   readonly ready: boolean;
 }
 
+/** An init container that stays beside those that come after it. */
+export function isBeside({ init, spec }: Pick<Slot, "init" | "spec">): boolean {
+  return init && spec.restartPolicy === "Always";
+}
+
 /** How a container is made and looked at. */
 export interface SlotWork {
   /** Makes and starts the run of that number; the one before the last is removed. Throws what the engine says. */
@@ -40,8 +45,8 @@ export interface SlotWork {
   /** The network that it was started in is gone. */
   isStranded(id: string): boolean;
   wait(id: string): Promise<void>;
-  /** Has it end, so that it is started anew. */
-  kill(id: string): Promise<void>;
+  /** Has it end, so that it is started anew; within the pod's grace unless another is given. */
+  kill(id: string, graceSeconds?: number): Promise<void>;
   afterStart(id: string): Promise<void>;
   probeTarget(id: string): ProbeTarget;
   change(fields: Partial<Slot>): void;
@@ -50,6 +55,9 @@ export interface SlotWork {
 
 /** Which ends it is started again after. */
 export type Restart = "Always" | "OnFailure" | "Never";
+
+/** Why a container waits whose run is on its way. */
+export const creating = "ContainerCreating";
 
 /** After how many seconds a container that ends again and again is started anew: at once, then later and later, as the kubelet does. */
 const backOffSeconds = [0, 10, 20, 40, 80, 160, 300];
@@ -81,7 +89,7 @@ export async function runSlot(
       if (again && taken) {
         attempt += 1;
         // It is on its way, and has not crashed.
-        const state = { waiting: { reason: "ContainerCreating" } };
+        const state = { waiting: { reason: creating } };
         work.change({ id: undefined, state, lastState: {}, restarts: attempt, started: false, ready: false });
         await sleep(retryMs, undefined, { signal });
         continue;
@@ -101,7 +109,7 @@ export async function runSlot(
   }
 
   async function beginRun(number: number): Promise<string> {
-    work.change({ state: { waiting: { reason: "ContainerCreating" } } });
+    work.change({ state: { waiting: { reason: creating } } });
     const id = await work.begin(number);
     // Known from now on, whatever the engine says next: else nobody would stop it, or hand it over.
     const startedAt = new Date().toISOString();
@@ -151,7 +159,7 @@ export async function runSlot(
     if (startupProbe && !slot().started) {
       const outcome = await probeUntil("Startup", startupProbe, id, startedAt, until, () => "stop");
       if (outcome === "failed") {
-        await restartFor("startup", id);
+        await restartFor("startup", startupProbe, id);
         return;
       }
       work.change({ started: true, ready: !readinessProbe });
@@ -167,14 +175,14 @@ export async function runSlot(
       const outcome = await probeUntil("Liveness", livenessProbe, id, startedAt, until, (alive) =>
         alive ? "on" : "stop",
       );
-      if (outcome === "failed") await restartFor("liveness", id);
+      if (outcome === "failed") await restartFor("liveness", livenessProbe, id);
     };
     await Promise.all([readiness, liveness()]);
   }
 
-  async function restartFor(which: "startup" | "liveness", id: string): Promise<void> {
+  async function restartFor(which: "startup" | "liveness", failed: Probe, id: string): Promise<void> {
     work.event("Killing", `Container ${slot().spec.name} failed ${which} probe, will be restarted`);
-    await work.kill(id);
+    await work.kill(id, failed.terminationGracePeriodSeconds);
   }
 
   /** Asks again and again; `turn` is told once a threshold is reached. */
@@ -186,10 +194,10 @@ export async function runSlot(
     until: AbortSignal,
     turn: (good: boolean) => "on" | "stop",
   ): Promise<"good" | "failed"> {
-    const periodMs = (asked.periodSeconds ?? 10) * 1000;
+    const { initialDelaySeconds, periodSeconds, successThreshold, failureThreshold } = probeNumbers(asked);
     const target = work.probeTarget(id);
     const question = askedOf(slot().spec, asked);
-    const delayMs = startedAt + (asked.initialDelaySeconds ?? 0) * 1000 - Date.now();
+    const delayMs = startedAt + initialDelaySeconds * 1000 - Date.now();
     await sleep(Math.max(0, delayMs), undefined, { signal: until });
     let good = 0;
     let bad = 0;
@@ -203,10 +211,10 @@ export async function runSlot(
         good = 0;
         work.event("Unhealthy", `${kind} probe failed: ${problem}`);
       }
-      const isGood = good >= (asked.successThreshold ?? 1);
-      const isBad = bad >= (asked.failureThreshold ?? 3);
+      const isGood = good >= successThreshold;
+      const isBad = bad >= failureThreshold;
       if ((isGood || isBad) && turn(isGood) === "stop") return isGood ? "good" : "failed";
-      await sleep(periodMs, undefined, { signal: until });
+      await sleep(periodSeconds * 1000, undefined, { signal: until });
     }
   }
 

@@ -31,7 +31,7 @@ export interface Programs {
   run(
     container: string,
     argv: readonly string[],
-    options: Options,
+    options: Options & { readonly env?: Readonly<Record<string, string>> },
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
 }
 

@@ -146,7 +146,10 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
       const events = store.all("Event").filter(({ metadata }) => metadata.namespace === namespace);
       return Promise.resolve(options.describe(workload, object, events));
     },
-    remove: (request, { signal }) => orRefused(removeFound(containers, request, { signal })),
+    remove: (request, { signal }) => {
+      const ways = { network: prefixOf(request.project), dialer, programs };
+      return orRefused(removeFound(containers, ways, request, { signal }));
+    },
     async deployed(name, { signal }) {
       const found = await containers.list([labelled(label.project, name)], { signal });
       const shown = await showFound(

@@ -56,11 +56,5 @@ function shownFound({ pod, hold, slots, address }: FoundPod): KubeObject {
   return shownPod(pod, {
     ...{ slots, restart, address, stopping: undefined },
     createdAt: pod.metadata.creationTimestamp ?? hold.createdAt,
-    failed:
-      restart === "Never" &&
-      slots.some(
-        ({ init, spec, state }) =>
-          init && spec.restartPolicy !== "Always" && (state.terminated?.exitCode ?? 0) !== 0,
-      ),
   });
 }

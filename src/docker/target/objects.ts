@@ -152,12 +152,14 @@ export interface HttpGet {
   readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
 }
 export interface Probe extends Action {
-  readonly tcpSocket?: { readonly port: number | string };
+  readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
   readonly initialDelaySeconds?: number;
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;
   readonly successThreshold?: number;
   readonly failureThreshold?: number;
+  /** Of one whose failure restarts the container, instead of the pod's. */
+  readonly terminationGracePeriodSeconds?: number;
 }
 
 /** A pod as it was made: what runs is of this, whatever is rendered since. */
@@ -171,9 +173,15 @@ export interface WorkloadObject extends KubeObject {
     readonly template: PodTemplate;
     readonly strategy?: { readonly type?: string; readonly rollingUpdate?: RollingUpdate };
     readonly podManagementPolicy?: string;
+    readonly updateStrategy?: {
+      readonly type?: string;
+      readonly rollingUpdate?: { readonly partition?: number };
+    };
+    readonly ordinals?: { readonly start?: number };
     readonly serviceName?: string;
     readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[];
     readonly completions?: number;
+    readonly completionMode?: string;
     readonly parallelism?: number;
     readonly backoffLimit?: number;
     readonly suspend?: boolean;

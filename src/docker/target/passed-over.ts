@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { ContainerSpec, PodSpec, ServiceObject } from "./objects.js";
 import { servedPorts } from "./service-rules.js";
-import { jobSpecOf, templateOf } from "./templates.js";
+import { jobSpecOf, specOf, templateOf } from "./templates.js";
 
 /** Kinds whose pods are run. */
 export const workloadKinds: ReadonlySet<string> = new Set([
@@ -43,6 +43,18 @@ const podFields = [
   "activeDeadlineSeconds",
 ] as const;
 
+/** Fields of a workload that say when its pods count, or go; 0 says nothing. */
+const replicaFields = ["minReadySeconds", "paused"] as const;
+const jobFields = [
+  // A Job's own deadline has the name of a pod's.
+  "activeDeadlineSeconds",
+  "backoffLimitPerIndex",
+  "maxFailedIndexes",
+  "podFailurePolicy",
+  "successPolicy",
+  "ttlSecondsAfterFinished",
+] as const;
+
 /** What an object asks for and does not get: the fields, or all of it; undefined for one that is honoured. */
 export function passedOver(object: KubeObject): string | undefined {
   const title = `${object.kind}/${object.metadata.name}`;
@@ -56,16 +68,26 @@ export function passedOver(object: KubeObject): string | undefined {
   if (!workloadKinds.has(kind)) return title;
   const fields = [
     ...(kind === "CronJob" ? ["schedule: devloop restart runs it"] : []),
-    ...deadlineOf(object),
+    ...ownFieldsOf(object),
     ...fieldsOf(templateOf(object).spec),
   ].filter((field, index, all) => all.indexOf(field) === index);
   return fields.length === 0 ? undefined : `${title} (${fields.join(", ")})`;
 }
 
-/** A Job's own deadline has the name of a pod's. */
-function deadlineOf(object: KubeObject): readonly string[] {
-  const isJob = object.kind === "Job" || object.kind === "CronJob";
-  return isJob && jobSpecOf(object).activeDeadlineSeconds !== undefined ? ["activeDeadlineSeconds"] : [];
+/** Of the workload itself, not of its pods. */
+function ownFieldsOf(object: KubeObject): readonly string[] {
+  const { kind } = object;
+  if (kind === "Pod") return [];
+  if (kind === "Job" || kind === "CronJob") {
+    const given = jobSpecOf(object) as Readonly<Record<string, unknown>>;
+    return jobFields.filter((field) => given[field] !== undefined);
+  }
+  const given = specOf(object) as Readonly<Record<string, unknown>>;
+  const onDelete = specOf(object).updateStrategy?.type === "OnDelete";
+  return [
+    ...replicaFields.filter((field) => Boolean(given[field])),
+    ...(onDelete ? ["updateStrategy OnDelete"] : []),
+  ];
 }
 
 function fieldsOf(spec: PodSpec): readonly string[] {

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../engine/kube-object.js";
 import type { InspectedContainer } from "../engine-containers.js";
-import { endOf, type Restart, type RunState, type Slot } from "./container-slot.js";
+import { creating, endOf, isBeside, type Restart, type RunState, type Slot } from "./container-slot.js";
 import { label } from "./labels.js";
 import type { ContainerSpec, PodObject } from "./objects.js";
 import type { PodTurn } from "./workload-turn.js";
@@ -12,20 +12,23 @@ export interface PodLook {
   readonly address: string | undefined;
   /** Since when it is on its way out. */
   readonly stopping: string | undefined;
-  /** An init container has failed for good. */
-  readonly failed: boolean;
 }
 
 /** A pod with its status, as an API server shows it. */
 export function shownPod(
   pod: PodObject,
-  { slots, restart, createdAt, address, stopping, failed }: PodLook,
+  { slots, restart, createdAt, address, stopping }: PodLook,
 ): KubeObject {
-  const isInit = (slot: Slot): boolean => slot.init && slot.spec.restartPolicy !== "Always";
+  const isInit = (slot: Slot): boolean => slot.init && !isBeside(slot);
   const initialized = slots.filter(isInit).every(({ ready }) => ready);
   const main = slots.filter(({ init }) => !init);
-  const ended = main.every(({ state }) => state.terminated !== undefined) && !willRestart(main, restart);
-  const bad = failed || (ended && main.some(({ state }) => state.terminated?.exitCode !== 0));
+  // What runs beside those that have ended is part of it.
+  const ended =
+    main.every(({ state }) => state.terminated !== undefined) &&
+    !willRestart(main, restart) &&
+    !slots.some((slot) => isBeside(slot) && slot.state.running);
+  const bad =
+    hasFailedToBegin(slots, restart) || (ended && main.some(({ state }) => state.terminated?.exitCode !== 0));
   const begun = main.some(
     ({ state, lastState }) => state.running ?? state.terminated ?? lastState.terminated,
   );
@@ -116,10 +119,9 @@ export function slotsOf(
     ...spec.containers.map((container) => slotOf(container, false, existing, given)),
   ];
   const there = slots(true);
-  const over = there.filter((slot) => isOver(slot, restart));
   // Its end needs no network.
-  if (held || there.every((slot) => slot.init || over.includes(slot))) return there;
-  if (over.some(({ init, state }) => init && state.terminated?.exitCode !== 0)) return there;
+  if (held || isDone(there, restart)) return there;
+  const over = there.filter((slot) => isOver(slot, restart));
   // Init containers run again with those that come after them.
   return slots(false).map((slot, index) => {
     const known = there[index];
@@ -127,10 +129,19 @@ export function slotsOf(
   });
 }
 
+/** Nothing of a pod is to be started any more: it has done its work, or an init container has failed for good. */
+export function isDone(slots: readonly Slot[], restart: Restart): boolean {
+  return hasFailedToBegin(slots, restart) || slots.every((slot) => slot.init || isOver(slot, restart));
+}
+
+function hasFailedToBegin(slots: readonly Slot[], restart: Restart): boolean {
+  return slots.some((slot) => slot.init && isOver(slot, restart) && slot.state.terminated?.exitCode !== 0);
+}
+
 /** It has ended, and is not to be started again. */
-export function isOver({ spec, init, state }: Slot, restart: Restart): boolean {
-  if (state.terminated === undefined) return false;
-  if (init && spec.restartPolicy === "Always") return false;
+export function isOver(slot: Slot, restart: Restart): boolean {
+  const { init, state } = slot;
+  if (state.terminated === undefined || isBeside(slot)) return false;
   return restart === "Never" || (state.terminated.exitCode === 0 && (init || restart === "OnFailure"));
 }
 
@@ -149,7 +160,7 @@ function slotOf(
   const next = before ? Number(before.labels[label.attempt]) + 1 : 0;
   const running = last?.state.running === true;
   const state: RunState = !last
-    ? { waiting: { reason: init ? "PodInitializing" : "ContainerCreating" } }
+    ? { waiting: { reason: init ? "PodInitializing" : creating } }
     : running
       ? { running: { startedAt: last.state.startedAt } }
       : { terminated: endOf(last.id, last) };

@@ -1,21 +1,29 @@
 import { addAbortListener, setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startDeadline } from "../../lib/deadline.js";
 import { errorText } from "../../lib/errors.js";
 import { containerBody } from "./container-body.js";
-import { endOf, type Restart, runSlot, type Slot, type SlotWork } from "./container-slot.js";
+import {
+  creating,
+  endOf,
+  isBeside,
+  type Restart,
+  runSlot,
+  type Slot,
+  type SlotWork,
+} from "./container-slot.js";
 import type { PodFacts } from "./environment.js";
 import type { FoundPod } from "./found-pod.js";
 import { type PodHost, prefixOf } from "./host.js";
 import { label } from "./labels.js";
 import { checkNonRoot } from "./non-root.js";
-import type { Action, ContainerSpec, PodObject } from "./objects.js";
+import type { ContainerSpec, PodObject } from "./objects.js";
 import { type HoldRun, makeMs, podHold } from "./pod-hold.js";
 import { removePod } from "./remove.js";
-import { isOver, shownPod, slotsOf } from "./pod-status.js";
-import { askProbe, type ProbeTarget } from "./probe.js";
+import { isDone, isOver, shownPod, slotsOf } from "./pod-status.js";
+import { type ProbeTarget, runHook } from "./probe.js";
 import { probeTargetOf } from "./probe-target.js";
 import { serviceVariables } from "./service-links.js";
+import { endingOf, graceOf, stopContainers } from "./stop-containers.js";
 import { volumePlaces } from "./volumes.js";
 
 /** A pod that is run here, as the kubelet would. */
@@ -41,11 +49,10 @@ export interface PodOptions {
   readonly signal: AbortSignal;
 }
 
-const defaultGraceSeconds = 30;
 /** How long after the engine has failed it is asked again, in ms. */
 const retryMs = 1_000;
-/** What a container has to end in although its hook has taken all of the grace, as with the kubelet. */
-const leastGraceSeconds = 2;
+/** How long handing over to the engine may take, in ms. */
+const handOverMs = 5_000;
 
 /** Starts a pod, or takes up one that runs. Its status goes into the store, and it leaves that once it is gone. */
 export function startPod(host: PodHost, { pod: given, labels, there, signal }: PodOptions): RunningPod {
@@ -57,7 +64,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   const prefix = prefixOf(host.project);
   const base = `${prefix}.${namespace}.${name}`;
   const restart: Restart = spec.restartPolicy ?? "Always";
-  const grace = spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+  const grace = graceOf(pod);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   const outer = addAbortListener(signal, () => {
@@ -65,7 +72,8 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   });
   const options = { signal: stop.signal };
   const found = there?.hold.state.running === true ? there.hold : undefined;
-  const slots: Slot[] = (there?.slots ?? slotsOf(pod, [], false)).map((slot) => anew(slot, restart));
+  const before = there?.slots ?? slotsOf(pod, [], false);
+  const slots: Slot[] = isDone(before, restart) ? [...before] : before.map((slot) => anew(slot, restart));
   /** Runs whose network is gone: nobody takes them up. */
   const stale = found
     ? []
@@ -77,7 +85,6 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   const networks = new Map<string, HoldRun>();
   const lostNetworks = new Set<HoldRun>();
   let stopping: string | undefined;
-  let failed = false;
   const hold = podHold(host, {
     pod,
     labels,
@@ -115,10 +122,11 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
 
   function tell(): void {
     const address = hold.run()?.address;
-    store.set(shownPod(pod, { slots, restart, createdAt, address, stopping, failed }));
+    store.set(shownPod(pod, { slots, restart, createdAt, address, stopping }));
   }
 
-  function workOf(index: number): SlotWork {
+  function workOf(index: number, signal: AbortSignal): SlotWork {
+    const options = { signal };
     const slot = (): Slot => slots[index] as Slot;
     const { name: container, image = "", imagePullPolicy: policy, securityContext } = slot().spec;
     const nameOf = (number: number): string => `${base}.${container}.${number}`;
@@ -137,9 +145,15 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
       inspect: (id) => engine.inspect(id, options),
       isStranded,
       wait: (id) => engine.wait(id, options),
-      kill: (id) => engine.stop(id, grace, options),
-      probeTarget: (id) => probeTarget(slot().spec, id),
-      afterStart: (id) => runHook(slot().spec.lifecycle?.postStart, slot().spec, id, stop.signal),
+      kill: (id, graceSeconds = grace) =>
+        stopContainers(engine, [{ ...slot(), id, beside: false }], {
+          ...{ graceSeconds, targetOf: probeTarget, signal },
+        }),
+      probeTarget: (id) => probeTarget({ ...slot(), id }),
+      async afterStart(id) {
+        const { postStart } = slot().spec.lifecycle ?? {};
+        if (postStart) await runHook(postStart, probeTarget({ ...slot(), id }), options);
+      },
       async begin(attempt) {
         const { user } = await host.ensureImage(image, policy, options);
         checkNonRoot({ ...spec.securityContext, ...securityContext }, user, { pod, container });
@@ -163,7 +177,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         });
         if (attempt >= 2) await engine.remove(nameOf(attempt - 2), options);
         await engine.remove(nameOf(attempt), options);
-        stop.signal.throwIfAborted();
+        signal.throwIfAborted();
         // What the engine has begun to make is waited for: else nobody would know of it.
         const whole = { signal: AbortSignal.timeout(makeMs) };
         try {
@@ -181,18 +195,13 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     };
   }
 
-  const probeTarget = (of: ContainerSpec, id: string): ProbeTarget =>
-    probeTargetOf(host, { id, spec: of }, () => hold.run());
+  const probeTarget = (of: { readonly id: string; readonly spec: ContainerSpec }): ProbeTarget =>
+    probeTargetOf(host, of, () => hold.run());
 
-  async function runHook(
-    hook: Action | undefined,
-    of: ContainerSpec,
-    id: string,
-    until: AbortSignal,
-  ): Promise<void> {
-    if (!hook) return;
-    const problem = await askProbe({ ...hook, timeoutSeconds: 3600 }, probeTarget(of, id), { signal: until });
-    if (problem !== undefined) throw new Error(problem);
+  /** Has those that run end, or those beside them alone. */
+  async function stopRunning(which: "all" | "beside", by: { readonly signal: AbortSignal }): Promise<void> {
+    const running = endingOf(slots).filter(({ beside }) => which === "all" || beside);
+    await stopContainers(engine, running, { graceSeconds: grace, targetOf: probeTarget, ...by });
   }
 
   async function run(): Promise<void> {
@@ -204,38 +213,41 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
         if (id !== undefined && state.running) await engine.setRestart(id, { Name: "no" }, options);
       }),
     );
-    const background: Promise<unknown>[] = [];
+    const begun: Promise<unknown>[] = [];
     const beside = new AbortController();
-    const startOne = (index: number, policy: Restart, until = stop.signal): Promise<number> =>
-      runSlot(() => slots[index] as Slot, workOf(index), { restart: policy, signal: until });
-    for (const [index, { spec: of, init, state }] of slots.entries()) {
-      if (!init) continue;
-      if (of.restartPolicy === "Always") {
-        const besides = startOne(index, "Always", AbortSignal.any([stop.signal, beside.signal]));
-        background.push(besides.catch(() => undefined));
-        await until(() => slots[index]?.started === true && slots[index].state.running !== undefined);
-        continue;
+    const besideSignal = AbortSignal.any([stop.signal, beside.signal]);
+    const startOne = (index: number, policy: Restart, signal = stop.signal): Promise<number> => {
+      const ended = runSlot(() => slots[index] as Slot, workOf(index, signal), { restart: policy, signal });
+      begun.push(ended.catch(() => undefined));
+      return ended;
+    };
+    /** False where one has failed for good. */
+    async function initialize(): Promise<boolean> {
+      for (const [index, slot] of slots.entries()) {
+        if (isBeside(slot)) {
+          void startOne(index, "Always", besideSignal);
+          await until(() => slots[index]?.started === true && slots[index].state.running !== undefined);
+        } else if (slot.init && slot.state.terminated?.exitCode !== 0) {
+          const code = await startOne(index, restart === "Never" ? "Never" : "OnFailure");
+          if (code !== 0) return false;
+        }
       }
-      if (state.terminated?.exitCode === 0) continue;
-      const code = await startOne(index, restart === "Never" ? "Never" : "OnFailure");
-      if (code === 0) continue;
-      failed = true;
-      tell();
-      return;
+      return true;
     }
-    const main = slots.flatMap(({ init }, index) => (init ? [] : [startOne(index, restart)]));
-    await Promise.all(main);
-    // Those beside them are there for them alone.
-    beside.abort();
-    await Promise.all(background);
-    await Promise.all(
-      slots.map(async ({ id, init, state }, index) => {
-        if (!init || !state.running || id === undefined) return;
-        await engine.stop(id, grace, options);
-        const ended = endOf(id, await engine.inspect(id, options));
-        slots[index] = { ...(slots[index] as Slot), state: { terminated: ended }, ready: false };
-      }),
-    );
+    try {
+      if (!isDone(slots, restart) && (await initialize()))
+        await Promise.all(slots.flatMap(({ init }, index) => (init ? [] : [startOne(index, restart)])));
+    } finally {
+      // Those beside the others are there for them alone. What is on its way is waited for: else nobody would know of it.
+      beside.abort();
+      await Promise.all(begun);
+    }
+    await stopRunning("beside", options);
+    for (const [index, slot] of slots.entries()) {
+      if (!isBeside(slot) || !slot.state.running || slot.id === undefined) continue;
+      const ended = endOf(slot.id, await engine.inspect(slot.id, options));
+      slots[index] = { ...slot, state: { terminated: ended }, ready: false };
+    }
     tell();
   }
 
@@ -272,6 +284,17 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
   }
   const running = keepRunning();
 
+  /** The engine is to start it anew when it ends; what waits for its next start has it now, since a policy starts nothing. */
+  async function handOver(slot: Slot, policy: { readonly Name: string }): Promise<void> {
+    const { id, init, state, lastState } = slot;
+    if ((init && !isBeside(slot)) || isOver(slot, restart)) return;
+    const last = state.waiting?.reason === creating ? lastState.terminated?.containerID : undefined;
+    const run = id ?? last;
+    if (run === undefined) return;
+    await engine.setRestart(run, policy, { signal: AbortSignal.timeout(handOverMs) });
+    if (!state.running) await engine.start(run, { signal: AbortSignal.timeout(makeMs) });
+  }
+
   let stopped: Promise<void> | undefined;
   async function stopAll(): Promise<void> {
     stopping ??= new Date().toISOString();
@@ -281,17 +304,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
     outer[Symbol.dispose]();
     // What stops is not held up by the session's own end.
     const whole = { signal: new AbortController().signal };
-    await Promise.all(
-      slots.map(async ({ id, spec: of, state }) => {
-        if (id === undefined || !state.running) return;
-        const { preStop } = of.lifecycle ?? {};
-        const begun = Date.now();
-        using limit = startDeadline(grace * 1000, whole.signal);
-        await runHook(preStop, of, id, limit.signal).catch(() => undefined);
-        const rest = Math.max(leastGraceSeconds, Math.ceil(grace - (Date.now() - begun) / 1000));
-        await engine.stop(id, preStop ? rest : grace, whole);
-      }),
-    );
+    await stopRunning("all", whole);
     await removePod(engine, uid, whole);
     store.remove("Pod", namespace, name);
   }
@@ -310,15 +323,9 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
       stop.abort();
       await running;
       outer[Symbol.dispose]();
-      const policy = restart === "Always" ? "unless-stopped" : "on-failure";
-      const limited = { signal: AbortSignal.timeout(5_000) };
-      await Promise.all(
-        slots.map(async ({ id, init, spec: of, state }) => {
-          const goes = restart !== "Never" && (!init || of.restartPolicy === "Always");
-          if (id === undefined || !state.running || !goes || stopping !== undefined) return;
-          await engine.setRestart(id, { Name: policy }, limited).catch(() => undefined);
-        }),
-      );
+      if (stopping !== undefined || restart === "Never") return;
+      const policy = { Name: restart === "Always" ? "unless-stopped" : "on-failure" };
+      await Promise.all(slots.map((slot) => handOver(slot, policy).catch(() => undefined)));
     },
   };
 }
@@ -327,7 +334,7 @@ export function startPod(host: PodHost, { pod: given, labels, there, signal }: P
 function anew(slot: Slot, restart: Restart): Slot {
   const { id, state, restarts } = slot;
   if (state.running || isOver(slot, restart)) return slot;
-  const waiting = { reason: slot.init ? "PodInitializing" : "ContainerCreating" };
+  const waiting = { reason: slot.init ? "PodInitializing" : creating };
   return {
     ...{ ...slot, id: undefined, state: { waiting }, lastState: {} },
     restarts: id === undefined ? restarts : restarts + 1,

@@ -1,7 +1,8 @@
 import type { PodDialer, PodPort, Programs } from "./dial.js";
 import { expand } from "./environment.js";
 import type { ContainerSpec, Probe } from "./objects.js";
-import type { ProbeTarget } from "./probe.js";
+import { runProbeProgram } from "./probe-program.js";
+import type { ProbedPort, ProbeTarget } from "./probe.js";
 
 /**
  * What the probes of a container go by. `where` tells the pod's network at each use, since it may be another by then;
@@ -15,17 +16,22 @@ export function probeTargetOf(
   const ports = (spec.ports ?? []).flatMap(({ name, containerPort }) =>
     name === undefined ? [] : [[name, containerPort] as const],
   );
-  const at = (port: number): PodPort => {
+  const at = ({ host, port }: ProbedPort): PodPort => {
     const { id: hold = "", address = "" } = where() ?? {};
-    return { hold, address, port };
+    // A node's own address would be this machine's, where no pod listens.
+    return { hold, address: !host || isLoopback(host) ? address : host, port };
   };
   return {
     address: where()?.address ?? "",
     namedPorts: Object.fromEntries(ports),
-    dial: (port, by) => dialer.dial(at(port), by),
-    check: (port, by) => dialer.check(at(port), by),
-    exec: (argv, by) => programs.run(id, argv, by),
+    dial: (to, by) => dialer.dial(at(to), by),
+    check: (to, by) => dialer.check(at(to), by),
+    exec: (argv, by) => runProbeProgram(programs, id, argv, by),
   };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 /**

@@ -1,11 +1,16 @@
 import type { RemoveRequest } from "../../engine/target.js";
 import type { EngineContainers, InspectedContainer } from "../engine-containers.js";
+import type { PodWays } from "./found-pod.js";
 import { label, labelled } from "./labels.js";
 import type { PodObject } from "./objects.js";
+import { slotsOf } from "./pod-status.js";
+import { probeTargetOf } from "./probe-target.js";
+import { endingOf, graceOf, stopContainers } from "./stop-containers.js";
 
 /** Removes all that carries a project's label: containers, its network, the pods' volumes, and claims where it is asked for. */
 export async function removeFound(
   engine: EngineContainers,
+  ways: PodWays,
   { project, dryRun, includeVolumes = false }: RemoveRequest,
   options: { readonly signal: AbortSignal },
 ): Promise<{ readonly removed: readonly string[]; readonly kept: readonly string[] }> {
@@ -14,11 +19,12 @@ export async function removeFound(
   const removed = new Set(found.map(titleOf));
   const kept: string[] = [];
   if (!dryRun) {
-    const graces = new Map(found.flatMap(graceOf));
+    const pods = new Set(found.map(({ labels }) => labels[label.uid] ?? ""));
     await Promise.all(
-      found
-        .filter(({ labels, state }) => labels[label.role] === "container" && state.running)
-        .map(({ id, labels }) => engine.stop(id, graces.get(labels[label.uid] ?? "") ?? 30, options)),
+      [...pods].map((uid) => {
+        const of = found.filter(({ labels }) => (labels[label.uid] ?? "") === uid);
+        return stopFound(engine, ways, of, options);
+      }),
     );
     // What the engine was still making when it was first asked comes to light later.
     for (let left = found; left.length > 0; left = await engine.list([own], options)) {
@@ -64,9 +70,26 @@ function titleOf({ labels }: InspectedContainer): string {
   return `${kind}/${name} in ${home}`;
 }
 
-function graceOf({ labels }: InspectedContainer): readonly (readonly [string, number])[] {
-  const text = labels[label.pod];
-  if (text === undefined) return [];
-  const { metadata, spec } = JSON.parse(text) as PodObject;
-  return [[metadata.uid ?? "", spec.terminationGracePeriodSeconds ?? 30]];
+/** Has a pod's containers end as its session would. Without what holds its network, nothing tells what it is. */
+async function stopFound(
+  engine: EngineContainers,
+  { network, ...ways }: PodWays,
+  containers: readonly InspectedContainer[],
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const running = containers.filter(
+    ({ labels, state }) => labels[label.role] === "container" && state.running,
+  );
+  const hold = containers.find(({ labels }) => labels[label.pod] !== undefined);
+  if (!hold) {
+    await Promise.all(running.map(({ id }) => engine.stop(id, 30, { signal })));
+    return;
+  }
+  const pod = JSON.parse(hold.labels[label.pod] ?? "") as PodObject;
+  const where = { id: hold.id, address: hold.addresses[network] ?? "" };
+  await stopContainers(engine, endingOf(slotsOf(pod, containers, true)), {
+    graceSeconds: graceOf(pod),
+    targetOf: (of) => probeTargetOf(ways, of, () => where),
+    signal,
+  });
 }

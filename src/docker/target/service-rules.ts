@@ -68,7 +68,8 @@ function isReady(pod: KubeObject): boolean {
 }
 
 function numberOf({ spec }: PodObject, name: string): number | undefined {
-  const ports = spec.containers.flatMap((container) => container.ports ?? []);
+  const beside = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
+  const ports = [...spec.containers, ...beside].flatMap((container) => container.ports ?? []);
   const found = ports.find((port) => port.name === name)?.containerPort;
   return found ?? (/^\d+$/.test(name) ? Number(name) : undefined);
 }

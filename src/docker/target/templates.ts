@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { KubeObject } from "../../engine/kube-object.js";
 import { hashJson } from "../../lib/canonical-json.js";
-import type { PodObject, PodTemplate, WorkloadObject } from "./objects.js";
+import type { ContainerSpec, PodObject, PodTemplate, WorkloadObject } from "./objects.js";
 
 /** In a pod's labels and annotations: which template it was made of. */
 const hashLabel = "pod-template-hash";
+
+/** In the labels and annotations of an Indexed Job's pod: which of its parts it does. */
+const indexLabel = "batch.kubernetes.io/job-completion-index";
+const indexVariable = "JOB_COMPLETION_INDEX";
 
 /** The fields of a workload that makes pods of its own; a CronJob's stand one level below. */
 export function specOf(object: KubeObject): WorkloadObject["spec"] {
@@ -35,14 +39,17 @@ export function hashOf({ metadata }: KubeObject): string {
   return metadata.annotations?.[hashLabel] ?? "";
 }
 
-/** A new pod of a workload, with all that its controller adds. Without a name it gets one of its own. */
+/** A new pod of a workload, with all that its controller adds. Without a name it gets one of its own; an Indexed Job's begins with what is given. */
 export function podOf(object: KubeObject, uid: string, given: string | undefined): PodObject {
   const { kind } = object;
   const { name, namespace = "" } = object.metadata;
   const hash = templateHash(object);
   const { metadata = {}, spec } = templateOf(object);
-  const podName = given ?? `${name}-${hash}-${randomBytes(3).toString("hex").slice(0, 5)}`;
+  const random = randomBytes(3).toString("hex").slice(0, 5);
   const ends = kind === "Job" || kind === "CronJob";
+  const part = ends && jobSpecOf(object).completionMode === "Indexed" ? given : undefined;
+  const podName = part === undefined ? (given ?? `${name}-${hash}-${random}`) : `${part}-${random}`;
+  const index = part === undefined ? {} : { [indexLabel]: part.split("-").at(-1) ?? "" };
   const ofSet = kind === "StatefulSet";
   const claims = (specOf(object).volumeClaimTemplates ?? []).map((claim) => ({
     name: claim.metadata.name,
@@ -64,6 +71,7 @@ export function podOf(object: KubeObject, uid: string, given: string | undefined
         ...metadata.labels,
         ...(kind === "Pod" ? {} : { [hashLabel]: hash }),
         ...(ends ? { "job-name": name, "batch.kubernetes.io/job-name": name } : {}),
+        ...index,
         ...(ofSet
           ? {
               "statefulset.kubernetes.io/pod-name": podName,
@@ -71,17 +79,32 @@ export function podOf(object: KubeObject, uid: string, given: string | undefined
             }
           : {}),
       },
-      annotations: { ...metadata.annotations, [hashLabel]: hash },
+      annotations: { ...metadata.annotations, ...index, [hashLabel]: hash },
       ...(kind === "Pod" ? {} : { ownerReferences: [owner] }),
     },
     spec: {
       ...spec,
       ...(ends ? { restartPolicy: spec.restartPolicy ?? "Never" } : {}),
       ...(ofSet ? { hostname: podName, subdomain: specOf(object).serviceName } : {}),
+      ...(part === undefined
+        ? {}
+        : {
+            hostname: part,
+            containers: spec.containers.map(withIndex),
+            initContainers: (spec.initContainers ?? []).map(withIndex),
+          }),
       volumes: [
         ...(spec.volumes ?? []).filter((volume) => !claims.some((claim) => claim.name === volume.name)),
         ...claims,
       ],
     },
   };
+}
+
+/** With the variable that tells it its index, unless it has one of that name. */
+function withIndex(container: ContainerSpec): ContainerSpec {
+  const { env = [] } = container;
+  if (env.some(({ name }) => name === indexVariable)) return container;
+  const fieldPath = `metadata.annotations['${indexLabel}']`;
+  return { ...container, env: [...env, { name: indexVariable, valueFrom: { fieldRef: { fieldPath } } }] };
 }

@@ -17,7 +17,7 @@ export interface PodTurn {
 /** What is to be done now; the same look again gives nothing once it is done. */
 export interface Turn {
   readonly stop: readonly string[];
-  /** Names of pods to make; undefined for one of a new name. */
+  /** Names of pods to make; undefined for one of a new name. Of an Indexed Job, what their names begin with: its own and the index. */
   readonly create: readonly (string | undefined)[];
 }
 
@@ -56,7 +56,8 @@ function rollOut(object: KubeObject, pods: readonly PodTurn[]): Turn {
   const alive = pods.filter(({ stopping }) => !stopping);
   const current = alive.filter((pod) => pod.current);
   const old = alive.filter((pod) => !pod.current);
-  const surplus = namesOf(current.slice(desired));
+  // Those that have come furthest stay, and of these the oldest.
+  const surplus = namesOf([...current].sort((a, b) => distance(a) - distance(b)).slice(desired));
   if (type === "Recreate") {
     const oldLeft = pods.some((pod) => !pod.current);
     return {
@@ -77,16 +78,25 @@ function rollOut(object: KubeObject, pods: readonly PodTurn[]): Turn {
   };
 }
 
+/** How far a pod is from serving. */
+function distance({ ready, phase }: PodTurn): number {
+  return ready ? 0 : phase === "Running" ? 1 : 2;
+}
+
 /** A StatefulSet: each pod once those before it are ready, the last first when they are replaced or go. */
 function inOrder(object: KubeObject, pods: readonly PodTurn[]): Turn {
-  const { replicas: desired = 1, podManagementPolicy } = specOf(object);
-  const names = Array.from({ length: desired }, (_, index) => `${object.metadata.name}-${index}`);
+  const { replicas: desired = 1, podManagementPolicy, ordinals, updateStrategy } = specOf(object);
+  const first = ordinals?.start ?? 0;
+  const names = Array.from({ length: desired }, (_, index) => `${object.metadata.name}-${first + index}`);
+  // Those before it stay as they are.
+  const partition = updateStrategy?.rollingUpdate?.partition ?? 0;
   const surplus = pods
     .filter(({ name, stopping }) => !stopping && !names.includes(name))
     .sort((a, b) => ordinal(b.name) - ordinal(a.name));
   if (podManagementPolicy === "Parallel") {
     const missing = names.filter((name) => !pods.some((pod) => pod.name === name));
-    return { stop: [...namesOf(surplus), ...outdated(names, pods, surplus.length)], create: missing };
+    const old = outdated(names, pods, { surplus: surplus.length, partition });
+    return { stop: [...namesOf(surplus), ...old], create: missing };
   }
   for (const name of names) {
     const pod = pods.find((each) => each.name === name);
@@ -96,18 +106,22 @@ function inOrder(object: KubeObject, pods: readonly PodTurn[]): Turn {
   }
   // One goes after the other.
   const leaving = pods.some(({ name, stopping }) => stopping && !names.includes(name));
-  return {
-    stop: [...(leaving ? [] : namesOf(surplus.slice(0, 1))), ...outdated(names, pods, surplus.length)],
-    create: [],
-  };
+  const old = outdated(names, pods, { surplus: surplus.length, partition });
+  return { stop: [...(leaving ? [] : namesOf(surplus.slice(0, 1))), ...old], create: [] };
 }
 
 /** The last of those that are to be replaced, once all others are as they should be. */
-function outdated(names: readonly string[], pods: readonly PodTurn[], surplus: number): readonly string[] {
+function outdated(
+  names: readonly string[],
+  pods: readonly PodTurn[],
+  { surplus, partition }: { readonly surplus: number; readonly partition: number },
+): readonly string[] {
   const own = pods.filter(({ name }) => names.includes(name));
   if (surplus > 0 || own.length < names.length || own.some(({ stopping }) => stopping)) return [];
   if (!own.filter((pod) => pod.current).every((pod) => pod.ready)) return [];
-  const next = own.filter((pod) => !pod.current).sort((a, b) => ordinal(b.name) - ordinal(a.name))[0];
+  const next = own
+    .filter((pod) => !pod.current && ordinal(pod.name) >= partition)
+    .sort((a, b) => ordinal(b.name) - ordinal(a.name))[0];
   return next ? [next.name] : [];
 }
 
@@ -124,7 +138,7 @@ function oneOf(name: string, pods: readonly PodTurn[]): Turn {
 
 /** A Job: pods until enough have ended well, or too many have not. */
 function toTheEnd(object: KubeObject, pods: readonly PodTurn[], gaveUp: boolean): Turn {
-  const { completions, parallelism = 1, suspend = false } = jobSpecOf(object);
+  const { completions, completionMode, parallelism = 1, suspend = false } = jobSpecOf(object);
   const alive = pods.filter(({ stopping }) => !stopping);
   const stop = namesOf(alive.filter((pod) => !pod.current));
   const own = alive.filter((pod) => pod.current);
@@ -135,7 +149,20 @@ function toTheEnd(object: KubeObject, pods: readonly PodTurn[], gaveUp: boolean)
   const waits = own.length < pods.length;
   // Without a count the first that ends well decides, and no other comes after it.
   const left = completions === undefined ? (succeeded > 0 ? 0 : parallelism) : completions - succeeded;
-  return { stop, create: waits ? [] : fresh(Math.min(parallelism, left) - active) };
+  const wanted = waits ? 0 : Math.min(parallelism, left) - active;
+  if (completionMode !== "Indexed") return { stop, create: fresh(wanted) };
+  // The lowest indexes that none has done or works on.
+  const taken = new Set(
+    own.filter(({ phase }) => phase !== "Failed").map(({ name }) => completionIndex(name)),
+  );
+  const free = fresh(completions ?? 0).flatMap((_, index) => (taken.has(index) ? [] : [index]));
+  const { name } = object.metadata;
+  return { stop, create: free.slice(0, Math.max(0, wanted)).map((index) => `${name}-${index}`) };
+}
+
+/** Of an Indexed Job's pod: `name-3-x7y2z`. */
+function completionIndex(pod: string): number {
+  return Number(pod.split("-").at(-2));
 }
 
 function isActive({ phase }: Pick<PodTurn, "phase">): boolean {
