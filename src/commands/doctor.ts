@@ -179,6 +179,7 @@ interface EngineDescription {
 
 /** What `ping` does not tell: whose engine it is, where it keeps its images, and how it reaches the world. */
 async function describeEngine(docker: Dockerode, signal: AbortSignal): Promise<EngineDescription> {
+  signal.throwIfAborted();
   const answers = Promise.all([docker.version(), docker.info()]) as Promise<
     [
       { readonly Components?: readonly { readonly Name: string }[] },

@@ -18,7 +18,9 @@ export async function mcpCommand(options: McpOptions): Promise<number> {
   const handle = serveStdio(() => server(options), {
     onerror: (error) => process.stderr.write(`${error.message}\n`),
   });
-  await Promise.race([once(process.stdin, "end"), once(process.stdin, "close"), once(signal, "abort")]);
+  // It may have been told to end while it was loaded: an abort is told once.
+  if (!signal.aborted)
+    await Promise.race([once(process.stdin, "end"), once(process.stdin, "close"), once(signal, "abort")]);
   await handle.close();
   return 0;
 }
