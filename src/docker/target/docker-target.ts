@@ -83,11 +83,11 @@ export async function dockerTarget(spec: ClusterSpec, options: DockerTargetOptio
     const { signal } = life;
     const podImage = await ensurePodImage(engine, containers, platform, { signal });
     await containers.ensureNetwork(network, { [label.project]: project }, { signal });
-    const [{ cpus, memory }, [address = ""]] = await Promise.all([
+    const [{ cpus, memory }, [address = ""], existing] = await Promise.all([
       containers.machine({ signal }),
       containers.gateways(network, { signal }),
+      containers.list([labelled(label.project, project)], { signal }),
     ]);
-    const existing = await containers.list([labelled(label.project, project)], { signal });
     const host: PodHost = {
       project,
       network,
